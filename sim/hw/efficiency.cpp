@@ -1,0 +1,263 @@
+#include "hw/efficiency.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/data_dir.hpp"
+#include "core/error.hpp"
+#include "core/json_io.hpp"
+#include "core/json_reader.hpp"
+#include "hw/figure.hpp"
+
+namespace fathom::hw {
+namespace {
+
+constexpr std::string_view kSchema = "hweff-default/1";
+constexpr std::string_view kFolder = "hwprofiles/efficiency";
+// A share may exceed 1 a little: measured clocks and rounded datasheets disagree by a few percent.
+constexpr Range kShare{.min = 1e-6, .max = 1.05};
+constexpr int kMaxTransfers = 4;
+// pow(t, blend) of a nanosecond stays a normal double up to here.
+constexpr double kMaxBlend = 32.0;
+
+constexpr std::array<std::string_view, kFamilyCount> kFamilyNames{"gemm",
+                                                                  "grouped_gemm",
+                                                                  "grouped_gemm_decode",
+                                                                  "batched_gemm",
+                                                                  "attention_prefill",
+                                                                  "attention_decode",
+                                                                  "mla_prefill",
+                                                                  "mla_decode",
+                                                                  "sparse_attention",
+                                                                  "indexer",
+                                                                  "linear_attention",
+                                                                  "norm",
+                                                                  "cast",
+                                                                  "copy",
+                                                                  "activation",
+                                                                  "permute",
+                                                                  "misc",
+                                                                  "embedding",
+                                                                  "all_reduce",
+                                                                  "all_gather",
+                                                                  "reduce_scatter",
+                                                                  "all_to_all",
+                                                                  "send_recv",
+                                                                  "dispatch",
+                                                                  "combine",
+                                                                  "dispatch_low_latency",
+                                                                  "combine_low_latency",
+                                                                  "kv_transfer"};
+
+std::array<std::string_view, kMathCount> math_names() {
+  std::array<std::string_view, kMathCount> names{};
+  for (std::size_t i = 0; i < kMathCount; ++i) names[i] = fathom::name(static_cast<Math>(i));
+  return names;
+}
+
+Seconds microseconds(double us) { return Seconds{us * 1e-6}; }
+
+// Absent keys mean "this effect is not modelled here", never "unknown": shares and the overhead,
+// which every call has, must be written down.
+Efficiency read_efficiency(JsonReader& entry, Family family, const SourceTable& sources) {
+  Efficiency e;
+  if (is_arithmetic(family)) e.compute = entry.number("compute", kShare.min, kShare.max);
+  if (is_communication(family)) e.near = entry.number("near", kShare.min, kShare.max);
+  e.memory = entry.number("memory", kShare.min, kShare.max);
+  e.overhead = microseconds(entry.number("overhead_us", 0.0, 1e6));
+  e.blend = entry.number_or("blend", e.blend, 1.0, kMaxBlend);
+  e.tile_m = entry.number_or("tile_m", e.tile_m, 1.0, 65536.0);
+  e.tile_n = entry.number_or("tile_n", e.tile_n, 1.0, 65536.0);
+  e.feed = BytesPerSecond{entry.number_or("feed_gb_s", 0.0, 0.0, 1e6) * 1e9};
+  e.wave = entry.number_or("wave", 0.0, 0.0, 1.0);
+  e.sustained_clock = entry.number_or("sustained_clock", 1.0, kShare.min, 1.0);
+  e.sm_busy_fixed_s = entry.number_or("sm_busy_fixed_us", 0.0, 0.0, 1e6) * 1e-6;
+  e.sm_busy_per_token_s = entry.number_or("sm_busy_per_token_us", 0.0, 0.0, 1e6) * 1e-6;
+  e.sm_reserved = entry.number_or("sm_reserved", 0.0, 0.0, 1e6);
+  e.evidence = evidence_of(read_grounds(entry, sources).basis);
+  return e;
+}
+
+/// Which family x arithmetic pairs a file itself speaks about; index kMathCount is "any".
+using Stated = std::array<std::bitset<kMathCount + 1>, kFamilyCount>;
+
+struct Entry {
+  std::size_t family = 0;
+  std::size_t math = kMathCount;  // kMathCount: any
+  Efficiency efficiency;
+};
+
+Entry read_entry(JsonReader& reader, const SourceTable& sources, Stated& stated) {
+  Entry entry;
+  entry.family = reader.choice("family", kFamilyNames);
+  if (reader.has("math")) entry.math = reader.choice("math", math_names());
+  entry.efficiency = read_efficiency(reader, static_cast<Family>(entry.family), sources);
+  reader.finish();
+  if (stated[entry.family].test(entry.math)) {
+    reader.fail("family",
+                fmt::format("'{}' has a second entry for the same arithmetic; expected one",
+                            kFamilyNames[entry.family]));
+  }
+  stated[entry.family].set(entry.math);
+  return entry;
+}
+
+EfficiencySet load_at(const std::filesystem::path& path, int transfers);
+
+std::filesystem::path referenced_file(JsonReader& parent, std::string_view key) {
+  const auto name_or_file = parent.string(key);
+  try {
+    return find_data_file(name_or_file, kFolder);
+  } catch (const InputError& error) {
+    parent.fail(key, error.what());
+  }
+}
+
+// Architecture rule: a curve measured on one device and applied to another is an assumption,
+// however well it was measured there.
+EfficiencySet read_transfer(JsonReader& reader, const SourceTable& sources, int transfers) {
+  const auto from = referenced_file(reader, "from");
+  const auto latency_scale = reader.number("communication_latency_scale", 0.1, 10.0);
+  read_grounds(reader, sources);
+  reader.finish();
+  if (transfers >= kMaxTransfers) {
+    reader.fail("from", fmt::format("{} is transfer number {}; expected a chain of at most {} "
+                                    "(does it come back to itself?)",
+                                    from.filename().string(), transfers + 1, kMaxTransfers));
+  }
+  auto set = load_at(from, transfers + 1);
+  for (std::size_t f = 0; f < kFamilyCount; ++f) {
+    // From one generation to the next the latencies of communication grow and those of kernels do
+    // not: from H100 to B200 by 1.5 to 1.7 against 0.8 to 1.2.
+    const double scale = is_communication(static_cast<Family>(f)) ? latency_scale : 1.0;
+    for (auto& e : set.table[f]) {
+      e.overhead *= scale;
+      e.evidence = Evidence::assumed;
+    }
+  }
+  return set;
+}
+
+void refine(EfficiencySet& set, const std::vector<Entry>& entries) {
+  // Entries for any arithmetic first, whatever their place in the file: specific ones refine them.
+  for (const auto& entry : entries) {
+    if (entry.math == kMathCount) set.table[entry.family].fill(entry.efficiency);
+  }
+  for (const auto& entry : entries) {
+    if (entry.math != kMathCount) set.table[entry.family][entry.math] = entry.efficiency;
+  }
+}
+
+void add_sources(EfficiencySet& set, const SourceTable& sources) {
+  for (auto& line : listed(sources)) {
+    if (std::find(set.sources.begin(), set.sources.end(), line) == set.sources.end()) {
+      set.sources.push_back(std::move(line));
+    }
+  }
+  std::sort(set.sources.begin(), set.sources.end());
+}
+
+EfficiencySet parse_at(const nlohmann::json& document, std::string_view where, int transfers) {
+  JsonReader file{document, std::string{where}};
+  const std::array schemas{kSchema};
+  file.choice("schema", schemas);
+  const auto set_name = file.string("name");
+  file.ignore("note");
+  const auto sources = read_sources(file);
+
+  EfficiencySet set;
+  const bool inherits = file.has("transfer");
+  if (auto transfer = file.object_opt("transfer"))
+    set = read_transfer(*transfer, sources, transfers);
+  Stated stated{};
+  std::vector<Entry> entries;
+  for (auto& reader : file.objects("entries"))
+    entries.push_back(read_entry(reader, sources, stated));
+  file.finish();
+
+  for (std::size_t f = 0; f < kFamilyCount && !inherits; ++f) {
+    if (stated[f].test(kMathCount)) continue;
+    file.fail("entries", fmt::format("no entry for family '{}' with any arithmetic; expected one",
+                                     kFamilyNames[f]));
+  }
+  refine(set, entries);
+  set.name = set_name;
+  add_sources(set, sources);
+  return set;
+}
+
+EfficiencySet load_at(const std::filesystem::path& path, int transfers) {
+  const auto text = read_text(path);
+  const auto shown = fmt::format("{}/{}", kFolder, path.filename().string());
+  auto set = parse_at(parse_json(text, shown), shown + "#", transfers);
+  // A transferred set depends on both files.
+  set.hash = content_hash(set.hash + text);
+  return set;
+}
+
+nlohmann::json entry_json(Family family, const Efficiency& e) {
+  nlohmann::json out{{"family", name(family)},
+                     {"memory", e.memory},
+                     {"overhead_us", e.overhead.value * 1e6},
+                     {"blend", e.blend},
+                     {"evidence", name(e.evidence)}};
+  if (is_arithmetic(family)) {
+    out["compute"] = e.compute;
+    out["sustained_clock"] = e.sustained_clock;
+    out["tile_m"] = e.tile_m;
+    out["tile_n"] = e.tile_n;
+    out["feed_gb_s"] = e.feed.value / 1e9;
+    out["wave"] = e.wave;
+  }
+  if (is_communication(family)) {
+    out["near"] = e.near;
+    out["sm_busy_fixed_us"] = e.sm_busy_fixed_s * 1e6;
+    out["sm_busy_per_token_us"] = e.sm_busy_per_token_s * 1e6;
+    out["sm_reserved"] = e.sm_reserved;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view name(Family family) { return kFamilyNames[static_cast<std::size_t>(family)]; }
+
+bool is_communication(Family family) { return family >= Family::all_reduce; }
+
+bool is_arithmetic(Family family) { return family <= Family::linear_attention; }
+
+EfficiencySet load_efficiency(std::string_view name_or_file) {
+  return load_at(find_data_file(name_or_file, kFolder), 0);
+}
+
+EfficiencySet load_efficiency(JsonReader& parent, std::string_view key) {
+  return load_at(referenced_file(parent, key), 0);
+}
+
+EfficiencySet parse_efficiency(const nlohmann::json& document, std::string_view where) {
+  return parse_at(document, where, 0);
+}
+
+nlohmann::json to_json(const EfficiencySet& set) {
+  auto entries = nlohmann::json::array();
+  for (std::size_t f = 0; f < kFamilyCount; ++f) {
+    const auto family = static_cast<Family>(f);
+    const auto& row = set.table[f];
+    const bool same =
+        std::all_of(row.begin(), row.end(), [&](const auto& e) { return e == row[0]; });
+    for (std::size_t m = 0; m < (same ? 1 : kMathCount); ++m) {
+      auto entry = entry_json(family, row[m]);
+      if (!same) entry["math"] = fathom::name(static_cast<Math>(m));
+      entries.push_back(std::move(entry));
+    }
+  }
+  return {{"name", set.name}, {"hash", set.hash}, {"entries", entries}, {"sources", set.sources}};
+}
+
+}  // namespace fathom::hw

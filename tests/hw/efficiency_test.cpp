@@ -1,0 +1,153 @@
+#include "hw/efficiency.hpp"
+
+#include <string>
+
+#include "catch.hpp"
+#include "hw/documents.hpp"
+
+namespace fathom::hw {
+namespace {
+
+using test::complaint;
+using test::pointer;
+
+nlohmann::json transfer_from(const char* base, double latency_scale) {
+  return {{"schema", "hweff-default/1"},
+          {"name", "other"},
+          {"sources", {{"us", {{"cite", "a test"}}}}},
+          {"transfer",
+           {{"from", base},
+            {"communication_latency_scale", latency_scale},
+            {"basis", "assumed"},
+            {"src", {"us"}}}},
+          {"entries", nlohmann::json::array()}};
+}
+
+TEST_CASE("a pair without an entry takes the entry for any arithmetic", "[hw][efficiency]") {
+  const auto set = load_efficiency("hopper-h800");
+  const auto& fp8 = set.lookup(Family::gemm, Math::fp8);
+  CHECK(fp8.compute == 0.88);
+  CHECK(fp8.evidence == Evidence::measured);
+  CHECK(set.lookup(Family::gemm, Math::fp4) == set.lookup(Family::gemm, Math::bf16));
+  CHECK(set.lookup(Family::gemm, Math::fp4) != fp8);
+}
+
+TEST_CASE("a family without an entry for any arithmetic does not load", "[hw][efficiency]") {
+  auto document = test::efficiencies("ideal");
+  auto& entries = document["entries"];
+  REQUIRE(entries[0]["family"] == "grouped_gemm");
+  entries[0]["math"] = "fp8";
+  const auto text = complaint(parse_efficiency, document);
+  CAPTURE(text);
+  CHECK(text.find("x.json#/entries: no entry for family 'grouped_gemm'") == 0);
+}
+
+TEST_CASE("bad efficiency entries are named with their pointer", "[hw][efficiency]") {
+  struct Row {
+    const char* where;
+    nlohmann::json value;
+    const char* said;
+  };
+  const std::vector<Row> rows{
+      {"/entries/0/family", "groupd_gemm", "did you mean 'grouped_gemm'?"},
+      {"/entries/0/math", "fp7", "did you mean 'fp8'?"},
+      {"/entries/0/compute", 1.2, "x.json#/entries/0/compute"},
+      {"/entries/0/compute", 0, "x.json#/entries/0/compute"},
+      {"/entries/0/compute", nullptr, "x.json#/entries/0/compute"},
+      {"/entries/0/near", 0.5, "x.json#/entries/0"},  // not a communication family
+      {"/entries/0/memroy", 0.5, "did you mean 'memory'?"},
+      {"/entries/0/blend", 0.5, "x.json#/entries/0/blend"},
+      {"/entries/0/src", nlohmann::json::array(), "no source"},
+      {"/entries/1/family", "grouped_gemm", "second entry"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.where);
+    auto document = test::efficiencies("ideal");
+    document[pointer(row.where)] = row.value;
+    const auto text = complaint(parse_efficiency, document);
+    CAPTURE(text);
+    CHECK(text.find(row.said) != std::string::npos);
+  }
+}
+
+TEST_CASE("what is transferred counts as assumed", "[hw][efficiency]") {
+  const auto base = load_efficiency("hopper-h800");
+  const auto other = parse_efficiency(transfer_from("hopper-h800", 1.6), "x.json#");
+  for (std::size_t f = 0; f < kFamilyCount; ++f) {
+    const auto family = static_cast<Family>(f);
+    CAPTURE(name(family));
+    const auto& from = base.lookup(family, Math::bf16);
+    const auto& to = other.lookup(family, Math::bf16);
+    CHECK(to.evidence == Evidence::assumed);
+    CHECK(to.compute == from.compute);
+    const double scale = is_communication(family) ? 1.6 : 1.0;
+    CHECK(to.overhead.value == from.overhead.value * scale);
+  }
+}
+
+TEST_CASE("a transferred set may refine single pairs", "[hw][efficiency]") {
+  auto document = transfer_from("hopper-h800", 1.0);
+  document["entries"].push_back({{"family", "gemm"},
+                                 {"math", "fp8"},
+                                 {"compute", 0.5},
+                                 {"memory", 0.5},
+                                 {"overhead_us", 1},
+                                 {"basis", "measured"},
+                                 {"src", {"us"}}});
+  const auto set = parse_efficiency(document, "x.json#");
+  CHECK(set.lookup(Family::gemm, Math::fp8).compute == 0.5);
+  CHECK(set.lookup(Family::gemm, Math::fp8).evidence == Evidence::measured);
+  CHECK(set.lookup(Family::gemm, Math::bf16).evidence == Evidence::assumed);
+}
+
+TEST_CASE("a file that transfers from itself is refused", "[hw][efficiency]") {
+  const auto path = std::filesystem::temp_directory_path() / "fathom_hw_test_loop.json";
+  write_file(path, dump_json(transfer_from(path.c_str(), 1.0)));
+  std::string text;
+  try {
+    load_efficiency(path.string());
+  } catch (const InputError& error) {
+    text = error.what();
+  }
+  std::filesystem::remove(path);
+  CAPTURE(text);
+  CHECK(text.find("does it come back to itself?") != std::string::npos);
+}
+
+TEST_CASE("elementwise classes reach the bandwidth of the published trace", "[hw][efficiency]") {
+  // Bytes per second of each class on 112 SMs of an H800, over its 3.35 TB/s.
+  const auto set = load_efficiency("hopper-h800");
+  CHECK(set.lookup(Family::norm, Math::bf16).memory ==
+        Catch::Detail::Approx(0.92 / 3.35).epsilon(1e-3));
+  CHECK(set.lookup(Family::copy, Math::bf16).memory ==
+        Catch::Detail::Approx(2.5 / 3.35).epsilon(1e-3));
+}
+
+TEST_CASE("low-latency dispatch reproduces the published EP128 times on H800", "[hw][efficiency]") {
+  // DeepEP documentation: 128 tokens, top 8, hidden 7168: 192 us dispatch, 369 us combine. A token
+  // is 7168 B of FP8 with 56 fp32 scales and 16 B of header, or 7168 bf16.
+  const auto set = load_efficiency("hopper-h800");
+  const auto time = [&](Family family, double token_bytes) {
+    const auto& e = set.lookup(family, Math::fp8);
+    return e.overhead.value + 128 * 8 * token_bytes / (50e9 * e.memory);
+  };
+  CHECK(time(Family::dispatch_low_latency, 7168 + 56 * 4 + 16) ==
+        Catch::Detail::Approx(192e-6).epsilon(0.03));
+  CHECK(time(Family::combine_low_latency, 2 * 7168) == Catch::Detail::Approx(369e-6).epsilon(0.03));
+}
+
+TEST_CASE("the resolved table lists a family once unless its arithmetics differ",
+          "[hw][efficiency]") {
+  const auto out = to_json(load_efficiency("hopper-h800"));
+  std::size_t gemm = 0;
+  std::size_t norm = 0;
+  for (const auto& entry : out.at("entries")) {
+    gemm += entry.at("family") == "gemm" ? 1U : 0U;
+    norm += entry.at("family") == "norm" ? 1U : 0U;
+  }
+  CHECK(gemm == kMathCount);
+  CHECK(norm == 1);
+}
+
+}  // namespace
+}  // namespace fathom::hw
