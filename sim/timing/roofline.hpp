@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "core/units.hpp"
+#include "hw/cluster.hpp"
+#include "ops/op.hpp"
+
+namespace fathom::timing {
+
+enum class Bound : std::uint8_t { compute, memory, network, overhead };
+inline constexpr std::size_t kBoundCount = 4;
+std::string_view name(Bound bound);
+
+/// The surroundings of a call: how much of the device communication kernels leave.
+struct InSitu {
+  double sm_share = 1.0;  // SMs left for compute / all
+};
+
+struct OpTime {
+  ops::OpCost cost;  // what the time is for
+  Seconds total;
+  Seconds ideal;  // at full peaks and no fixed costs
+  Bound bound = Bound::memory;
+  hw::Family family = hw::Family::gemm;
+  hw::Evidence evidence = hw::Evidence::assumed;
+  bool operator==(const OpTime&) const = default;
+};
+
+/// Which row of the efficiency table an operator uses.
+hw::Family family_of(const ops::Op& op);
+
+/// t = overhead + (compute^p + memory^p)^(1/p). Products also know their CTAs: a grid that does not
+/// fill the device cannot stream at full bandwidth, and a started wave is paid in part (DeepGEMM on
+/// H800, tiles 128x128 shrinking to 64x32: median error 6 %).
+OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ);
+
+}  // namespace fathom::timing

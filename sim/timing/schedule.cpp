@@ -1,0 +1,250 @@
+#include "timing/schedule.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+
+namespace fathom::timing {
+namespace {
+
+using mapping::Lane;
+using model::Stage;
+
+constexpr std::size_t kSimulatedPeriods = 10;  // of the periodic middle
+constexpr std::size_t kSettledPeriods = 6;     // after which the increment is steady
+
+/// Place of a compute task inside its layer under the half-layer order, in sixths of a layer.
+double slot_of(Stage stage) {
+  switch (stage) {
+    case Stage::attention_1:
+      return 0.0;
+    case Stage::attention_2:
+      return 2.0;
+    case Stage::shared:
+      return 2.5;
+    case Stage::dense:
+      return 2.6;
+    case Stage::experts:
+      return 4.0;
+    case Stage::receive:
+      return 5.9;  // just before the next layer's attention
+    default:
+      return 4.5;
+  }
+}
+constexpr double kSlotsPerLayer = 6.0;
+constexpr double kOffset = 3.0;  // of the second micro-batch
+
+/// One micro-batch on its way through the layers.
+struct Walker {
+  std::size_t layer = 0;
+  std::size_t task = 0;
+  Seconds ready;  // end of the last task of the chain
+  bool branch_pending = false;
+  Seconds branch_ready;
+  Seconds branch_end;
+};
+
+class Simulation {
+ public:
+  Simulation(std::span<const LayerTasks> kinds, Order order, int micro_batches)
+      : kinds_(kinds), order_(order), count_(static_cast<std::size_t>(micro_batches)) {}
+
+  /// Runs `layers` layers, where layer i is kind_at(i); returns the end. `mark` is called when the
+  /// last walker ends a layer.
+  template <class KindAt, class Mark>
+  Seconds run(std::size_t layers, const KindAt& kind_at, const Mark& mark) {
+    std::size_t done = 0;
+    while (done < count_) {
+      const Choice choice = pick(layers, kind_at);
+      commit(choice, kind_at);
+      Walker& w = walkers_[choice.walker];
+      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+      if (w.task == layer.size && !w.branch_pending) {
+        w.task = 0;
+        ++w.layer;
+        if (choice.walker + 1 == count_) mark(w.layer, w.ready);
+        if (w.layer == layers) ++done;
+      }
+    }
+    Seconds end;
+    for (std::size_t i = 0; i < count_; ++i) end = std::max(end, walkers_[i].ready);
+    return end;
+  }
+
+  const std::array<Seconds, mapping::kLaneCount>& busy() const { return busy_; }
+
+ private:
+  struct Choice {
+    std::size_t walker = 0;
+    bool branch = false;
+    Seconds start;
+  };
+
+  static std::size_t index(Lane lane) { return static_cast<std::size_t>(lane); }
+
+  double slot(const Walker& w, std::size_t which, Stage stage) const {
+    return kSlotsPerLayer * static_cast<double>(w.layer) + kOffset * static_cast<double>(which) +
+           slot_of(stage);
+  }
+
+  // The slot of the next compute task of a micro-batch, or infinity when none is left.
+  template <class KindAt>
+  double next_compute_slot(std::size_t which, std::size_t layers, const KindAt& kind_at) const {
+    const Walker& w = walkers_[which];
+    if (w.branch_pending) return slot(w, which, Stage::shared);
+    Walker ahead = w;
+    while (ahead.layer < layers) {
+      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(ahead.layer))];
+      for (; ahead.task < layer.size; ++ahead.task) {
+        const Task& t = layer.chain[ahead.task];
+        if (t.stage == Stage::dispatch && layer.branch.value > 0.0)
+          return slot(ahead, which, Stage::shared);
+        if (t.lane == Lane::compute) return slot(ahead, which, t.stage);
+      }
+      ahead.task = 0;
+      ++ahead.layer;
+    }
+    return std::numeric_limits<double>::infinity();
+  }
+
+  template <class KindAt>
+  Choice pick(std::size_t layers, const KindAt& kind_at) const {
+    Choice best;
+    best.start = Seconds{std::numeric_limits<double>::infinity()};
+    const bool ordered = order_ == Order::half_layer && count_ == 2;
+    std::array<double, 2> next{};
+    if (ordered) {
+      for (std::size_t i = 0; i < count_; ++i) next[i] = next_compute_slot(i, layers, kind_at);
+    }
+    for (std::size_t i = 0; i < count_; ++i) {
+      const Walker& w = walkers_[i];
+      if (w.layer >= layers) continue;
+      const bool my_turn = !ordered || next[i] <= next[1 - i];
+      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+      if (w.branch_pending && my_turn) {
+        consider(best, {i, true, std::max(w.branch_ready, free_[index(Lane::compute)])});
+      }
+      if (w.task >= layer.size) continue;
+      const Task& t = layer.chain[w.task];
+      if (t.stage == Stage::experts && w.branch_pending) continue;  // waits for the shared experts
+      if (t.lane == Lane::compute && !my_turn) continue;
+      const Seconds ready = t.stage == Stage::experts ? std::max(w.ready, w.branch_end) : w.ready;
+      consider(best, {i, false, std::max(ready, free_[index(t.lane)])});
+    }
+    return best;
+  }
+
+  // Of two tasks that could start at the same time the micro-batch that is behind goes first;
+  // otherwise one would run away and leave the other without anything to hide behind.
+  void consider(Choice& best, const Choice& candidate) const {
+    const Walker& mine = walkers_[candidate.walker];
+    const Walker& theirs = walkers_[best.walker];
+    const bool behind =
+        mine.layer != theirs.layer ? mine.layer < theirs.layer : mine.task < theirs.task;
+    if (candidate.start < best.start || (candidate.start == best.start && behind)) best = candidate;
+  }
+
+  template <class KindAt>
+  void commit(const Choice& choice, const KindAt& kind_at) {
+    Walker& w = walkers_[choice.walker];
+    const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+    if (choice.branch) {
+      w.branch_end = choice.start + layer.branch;
+      free_[index(Lane::compute)] = w.branch_end;
+      busy_[index(Lane::compute)] += layer.branch;
+      w.branch_pending = false;
+      w.ready = w.task == layer.size ? std::max(w.ready, w.branch_end) : w.ready;
+      return;
+    }
+    const Task& t = layer.chain[w.task];
+    if (t.stage == Stage::dispatch && layer.branch.value > 0.0 && t.lane != Lane::compute) {
+      w.branch_pending = true;
+      w.branch_ready = w.ready;
+    }
+    w.ready = choice.start + t.duration;
+    free_[index(t.lane)] = w.ready;
+    busy_[index(t.lane)] += t.duration;
+    ++w.task;
+  }
+
+  std::span<const LayerTasks> kinds_;
+  Order order_;
+  std::size_t count_;
+  std::array<Walker, 2> walkers_{};
+  std::array<Seconds, mapping::kLaneCount> free_{};
+  std::array<Seconds, mapping::kLaneCount> busy_{};
+};
+
+}  // namespace
+
+void LayerTasks::append(Lane lane, Stage stage, Seconds duration) {
+  if (size > 0 && chain[size - 1].lane == lane && chain[size - 1].stage == stage) {
+    chain[size - 1].duration += duration;
+    return;
+  }
+  FATHOM_EXPECT(size < kMax, "a layer has more lane changes than the scheduler holds");
+  chain[size++] = {lane, stage, duration};
+}
+
+Folding find_folding(std::span<const int> sequence) {
+  Folding best{.prefix = sequence.size(), .period = 1, .repeats = 0};
+  std::size_t best_covered = 0;
+  constexpr std::size_t kLongestPeriod = 8;
+  for (std::size_t period = 1; period <= kLongestPeriod; ++period) {
+    std::size_t start = 0;
+    while (start + period < sequence.size()) {
+      std::size_t end = start + period;
+      while (end < sequence.size() && sequence[end] == sequence[end - period]) ++end;
+      const std::size_t repeats = (end - start) / period;
+      if (repeats > 1 && repeats * period > best_covered) {
+        best = {.prefix = start, .period = period, .repeats = repeats};
+        best_covered = repeats * period;
+      }
+      start = std::max(start + 1, end - period + 1);
+    }
+  }
+  return best;
+}
+
+Schedule schedule(std::span<const int> sequence, std::span<const LayerTasks> kinds,
+                  int micro_batches, Order order, const Folding& folding) {
+  FATHOM_EXPECT(micro_batches == 1 || micro_batches == 2,
+                "the scheduler interleaves at most two micro-batches");
+  Simulation simulation{kinds, order, micro_batches};
+  const bool fold = folding.repeats > kSimulatedPeriods;
+  const std::size_t skipped = fold ? (folding.repeats - kSimulatedPeriods) * folding.period : 0;
+  const std::size_t resume = folding.prefix + (fold ? kSimulatedPeriods * folding.period : 0);
+  const auto kind_at = [&](std::size_t i) {
+    return sequence[i < resume || !fold ? i : i + skipped];
+  };
+  const std::size_t settled = folding.prefix + kSettledPeriods * folding.period;
+  // the increment is read before the last simulated period, whose neighbours may already be of
+  // another kind
+  const std::size_t measured = folding.prefix + (kSimulatedPeriods - 1) * folding.period;
+  Seconds at_settled;
+  Seconds at_measured;
+  Schedule out;
+  out.makespan =
+      simulation.run(sequence.size() - skipped, kind_at, [&](std::size_t layers, Seconds end) {
+        if (layers == settled) at_settled = end;
+        if (layers == measured) at_measured = end;
+      });
+  out.busy = simulation.busy();
+  if (!fold) return out;
+  const auto extra = static_cast<double>(folding.repeats - kSimulatedPeriods);
+  const double periods = static_cast<double>(kSimulatedPeriods - 1 - kSettledPeriods);
+  out.makespan += (at_measured - at_settled) * (extra / periods);
+  for (std::size_t k = 0; k < folding.period;
+       ++k) {  // busy time is additive: exact without simulation
+    const LayerTasks& layer = kinds[static_cast<std::size_t>(sequence[folding.prefix + k])];
+    for (const Task& t : layer.tasks()) {
+      out.busy[static_cast<std::size_t>(t.lane)] += t.duration * (extra * micro_batches);
+    }
+    out.busy[static_cast<std::size_t>(Lane::compute)] += layer.branch * (extra * micro_batches);
+  }
+  return out;
+}
+
+}  // namespace fathom::timing

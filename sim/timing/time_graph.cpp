@@ -1,0 +1,190 @@
+#include "timing/time_graph.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace fathom::timing {
+namespace {
+
+using mapping::Lane;
+using model::Stage;
+
+// SMs that throughput all-to-all kernels hold while the other micro-batch computes.
+double sm_share(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                const TimingOptions& options) {
+  if (!options.overlap || cluster.device.sm_count <= 0.0) return 1.0;
+  double reserved = 0.0;
+  for (const mapping::MappedNode& node : graph.nodes) {
+    const auto* exchange = std::get_if<ops::ExpertExchange>(&node.op);
+    if (exchange == nullptr || exchange->part != ops::ExchangePart::whole) continue;
+    reserved =
+        std::max(reserved, cluster.efficiency.lookup(family_of(node.op), Math::bf16).sm_reserved);
+  }
+  return 1.0 - reserved / cluster.device.sm_count;
+}
+
+bool outside_layers(Stage stage) { return stage == Stage::head || stage == Stage::embed; }
+
+bool has_dispatch(const mapping::MappedGraph& graph, const model::Block& block) {
+  for (int i = block.begin; i < block.end; ++i) {
+    const mapping::MappedNode& node = graph.nodes[static_cast<std::size_t>(i)];
+    if (node.stage == Stage::dispatch && node.lane != Lane::compute) return true;
+  }
+  return false;
+}
+
+// Times a block's nodes in order and cuts them into tasks.
+void time_block(const mapping::MappedGraph& graph, const model::Block& block,
+                const hw::Cluster& cluster, const InSitu& in_situ, TimedGraph& out) {
+  LayerTasks tasks;
+  Seconds once;
+  Seconds clock;
+  const bool branch = has_dispatch(graph, block);
+  for (int i = block.begin; i < block.end; ++i) {
+    const mapping::MappedNode& node = graph.nodes[static_cast<std::size_t>(i)];
+    const OpTime time = time_of(node.op, cluster, in_situ);
+    out.nodes.push_back({node.name, node.lane, node.stage, clock, clock + time.total, time});
+    clock += time.total;
+    if (outside_layers(node.stage)) {
+      once += time.total;
+    } else if (node.stage == Stage::shared && branch) {
+      tasks.branch += time.total;
+    } else {
+      tasks.append(node.lane, node.stage, time.total);
+    }
+  }
+  out.tasks.push_back(tasks);
+  out.once.push_back(once);
+  out.blocks.push_back(block);
+}
+
+double times_per_step(const model::Block& block, std::size_t index, const StageProgram& program) {
+  if (block.kind == model::kOuterBlock) {
+    return static_cast<double>(std::ranges::count(program.outer, static_cast<int>(index)));
+  }
+  return static_cast<double>(std::ranges::count(program.sequence, static_cast<int>(index)));
+}
+
+}  // namespace
+
+void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                const TimingOptions& options, TimedGraph& out) {
+  out.nodes.clear();
+  out.tasks.clear();
+  out.once.clear();
+  out.blocks.clear();
+  const InSitu in_situ{sm_share(graph, cluster, options)};
+  for (const model::Block& block : graph.blocks) time_block(graph, block, cluster, in_situ, out);
+}
+
+TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                      const TimingOptions& options) {
+  TimedGraph out;
+  time_graph(graph, cluster, options, out);
+  return out;
+}
+
+StageProgram stage_program(const mapping::RankClass& rank_class,
+                           const mapping::MappedGraph& graph) {
+  StageProgram program;
+  std::vector<int> block_of_kind;
+  for (std::size_t i = 0; i < graph.blocks.size(); ++i) {
+    const model::Block& block = graph.blocks[i];
+    const int index = static_cast<int>(i);
+    if (block.kind >= 0) block_of_kind.push_back(index);
+    if (block.kind == model::kOuterBlock && block.name == "embedding" && rank_class.embedding)
+      program.outer.push_back(index);
+    if (block.kind == model::kOuterBlock && block.name == "head" && rank_class.head)
+      program.outer.push_back(index);
+  }
+  for (const int kind : rank_class.sequence) {
+    program.sequence.push_back(block_of_kind[static_cast<std::size_t>(kind)]);
+  }
+  program.folding = find_folding(program.sequence);
+  for (std::size_t i = 0; i < graph.blocks.size(); ++i) {
+    if (graph.blocks[i].kind != model::kMtpBlock || !rank_class.head) continue;
+    for (int n = 0; n < graph.blocks[i].repeat; ++n)
+      program.sequence.push_back(static_cast<int>(i));
+  }
+  return program;
+}
+
+StepEstimate summarize(const TimedGraph& timed, const StageProgram& program, int micro_batches,
+                       const TimingOptions& options) {
+  StepEstimate out;
+  const Schedule layers =
+      schedule(program.sequence, timed.tasks, micro_batches, options.order, program.folding);
+  out.latency = layers.makespan;
+  out.lane_busy = layers.busy;
+  for (std::size_t b = 0; b < timed.blocks.size(); ++b) {
+    const model::Block& block = timed.blocks[b];
+    const double count = times_per_step(block, b, program);
+    if (count == 0.0) continue;
+    // embedding and head (also those of the MTP modules) run once for all micro-batches, after the
+    // layers
+    out.latency += count * timed.once[b];
+    for (int i = block.begin; i < block.end; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      const TimedNode& node = timed.nodes[n];
+      const double calls =
+          count * (outside_layers(node.stage) ? 1.0 : static_cast<double>(micro_batches));
+      if (outside_layers(node.stage)) {
+        out.lane_busy[static_cast<std::size_t>(node.lane)] += count * node.time.total;
+      }
+      out.by_bound[static_cast<std::size_t>(node.time.bound)] += calls * node.time.total;
+      out.by_evidence[static_cast<std::size_t>(node.time.evidence)] += calls * node.time.total;
+      out.flops += calls * node.time.cost.flops;
+      out.device_bytes += calls * traffic(node.time.cost);
+    }
+  }
+  out.exposed_communication = out.latency - out.lane_busy[static_cast<std::size_t>(Lane::compute)];
+  return out;
+}
+
+nlohmann::json to_json(const TimedGraph& graph) {
+  auto blocks = nlohmann::json::array();
+  for (const model::Block& block : graph.blocks) {
+    auto nodes = nlohmann::json::array();
+    for (int i = block.begin; i < block.end; ++i) {
+      const TimedNode& n = graph.nodes[static_cast<std::size_t>(i)];
+      nodes.push_back({{"name", n.name},
+                       {"lane", mapping::name(n.lane)},
+                       {"stage", model::name(n.stage)},
+                       {"start_s", n.start.value},
+                       {"end_s", n.end.value},
+                       {"ideal_s", n.time.ideal.value},
+                       {"bound", name(n.time.bound)},
+                       {"efficiency_family", hw::name(n.time.family)},
+                       {"evidence", hw::name(n.time.evidence)}});
+    }
+    blocks.push_back({{"name", block.name}, {"repeat", block.repeat}, {"nodes", std::move(nodes)}});
+  }
+  return {{"blocks", std::move(blocks)}};
+}
+
+nlohmann::json to_json(const StepEstimate& e) {
+  nlohmann::json lanes;
+  nlohmann::json bounds;
+  nlohmann::json evidence;
+  for (std::size_t i = 0; i < mapping::kLaneCount; ++i) {
+    lanes[std::string(mapping::name(static_cast<Lane>(i)))] = e.lane_busy[i].value;
+  }
+  Seconds total;
+  for (const Seconds s : e.by_evidence) total += s;
+  for (std::size_t i = 0; i < kBoundCount; ++i) {
+    bounds[std::string(name(static_cast<Bound>(i)))] = e.by_bound[i].value;
+  }
+  for (std::size_t i = 0; i < hw::kEvidenceCount; ++i) {
+    evidence[std::string(hw::name(static_cast<hw::Evidence>(i)))] =
+        total.value > 0.0 ? e.by_evidence[i] / total : 0.0;
+  }
+  return {{"latency_s", e.latency.value},
+          {"exposed_communication_s", e.exposed_communication.value},
+          {"lane_busy_s", lanes},
+          {"time_by_bound_s", bounds},
+          {"share_by_evidence", evidence},
+          {"flops", e.flops.value},
+          {"device_bytes", e.device_bytes.value}};
+}
+
+}  // namespace fathom::timing

@@ -1,0 +1,95 @@
+#include "timing/roofline.hpp"
+
+#include "catch.hpp"
+
+using namespace fathom;
+using namespace fathom::timing;
+
+namespace {
+
+hw::Cluster machine() {
+  hw::Cluster c;
+  c.device.memory_bandwidth = BytesPerSecond{1e12};
+  c.device.peak.fill(FlopsPerSecond{100e12});
+  c.device.sm_count = 100;
+  c.tiers = {{.name = "near", .group = 8, .bandwidth = 100_GB_s, .peer_bandwidth = 100_GB_s}};
+  for (auto& family : c.efficiency.table) family.fill({.blend = 32.0});
+  return c;
+}
+
+ops::Op gemm(double m) { return ops::Gemm{.m = m, .n = 4096, .k = 4096}; }
+
+}  // namespace
+
+TEST_CASE("at full efficiency the time is the slower of arithmetic and memory",
+          "[timing][roofline]") {
+  const hw::Cluster c = machine();
+  const auto m = GENERATE(1.0, 100.0, 10000.0);
+  const ops::OpCost cost = ops::cost(gemm(m));
+  const OpTime t = time_of(gemm(m), c, {});
+  CHECK(t.total.value ==
+        Approx(std::max(cost.flops.value / 100e12, traffic(cost).value / 1e12)).epsilon(1e-9));
+  CHECK(t.total.value == Approx(t.ideal.value));
+  CHECK(t.bound == (m > 200 ? Bound::compute : Bound::memory));
+}
+
+TEST_CASE("more of anything the machine has never lengthens an operator", "[timing][property]") {
+  hw::Cluster c = machine();
+  const auto m = GENERATE(1.0, 64.0, 129.0, 5000.0);
+  const auto tiled = GENERATE(false, true);
+  auto& e =
+      c.efficiency
+          .table[static_cast<std::size_t>(hw::Family::gemm)][static_cast<std::size_t>(Math::bf16)];
+  e = {.compute = 0.8, .memory = 0.8, .overhead = 2_us, .blend = 2.0};
+  if (tiled) {
+    e.tile_m = e.tile_n = 128;
+    e.feed = 120_GB_s;
+    e.wave = 0.7;
+  }
+  const Seconds base = time_of(gemm(m), c, {}).total;
+  CHECK(base > time_of(gemm(m), c, {}).ideal);
+  CHECK(time_of(gemm(2 * m), c, {}).total >= base);
+  CHECK(time_of(gemm(m), c, {.sm_share = 0.8}).total >= base);
+  hw::Cluster faster = c;
+  faster.device.memory_bandwidth *= 2.0;
+  CHECK(time_of(gemm(m), faster, {}).total <= base);
+  faster = c;
+  for (auto& peak : faster.device.peak) peak *= 2.0;
+  CHECK(time_of(gemm(m), faster, {}).total <= base);
+}
+
+TEST_CASE("a lone wave costs a whole one", "[timing][roofline]") {
+  hw::Cluster c = machine();
+  auto& e =
+      c.efficiency
+          .table[static_cast<std::size_t>(hw::Family::gemm)][static_cast<std::size_t>(Math::bf16)];
+  e.tile_m = e.tile_n = 128;
+  e.feed = BytesPerSecond{1e15};
+  e.wave = 1.0;
+  // 25 x 4 = 100 tiles fill 100 SMs once; one more row of tiles starts a second wave
+  const ops::Op full = ops::Gemm{.m = 25 * 128, .n = 512, .k = 100000};
+  const ops::Op more = ops::Gemm{.m = 25 * 128 + 1, .n = 512, .k = 100000};
+  CHECK(time_of(more, c, {}).total / time_of(full, c, {}).total == Approx(2.0).epsilon(0.01));
+}
+
+TEST_CASE("DeepGEMM's published rows on H800 come out within 15 percent", "[timing][ledger]") {
+  // deepseek-ai/DeepGEMM README (2025-03-25), TFLOP/s of FP8 1x128/128x128 products; our time less
+  // its 1.2 us in-graph gap
+  struct Row {
+    double m;
+    std::int64_t n, k;
+    double tflops;
+  };
+  hw::Cluster h800 = hw::load_cluster("h800");
+  auto& e =
+      h800.efficiency
+          .table[static_cast<std::size_t>(hw::Family::gemm)][static_cast<std::size_t>(Math::fp8)];
+  e.sustained_clock = 1.0;  // an isolated benchmark keeps its clock
+  for (const Row& r : {Row{4096, 7168, 16384, 1426}, Row{128, 24576, 1536, 535}}) {
+    const ops::Gemm op{
+        .m = r.m, .n = r.n, .k = r.k, .weight = Dtype::fp8_block, .input = Dtype::fp8_block};
+    CAPTURE(r.m, r.n, r.k);
+    const Seconds t = time_of(ops::Op{op}, h800, {}).total;
+    CHECK(ops::cost(op).flops.value / t.value / 1e12 == Approx(r.tflops).epsilon(0.15));
+  }
+}
