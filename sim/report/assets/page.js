@@ -1,0 +1,44 @@
+// Sorting by column, the only thing the page needs a script for. Numbers sort by data-v, which
+// holds all digits; a third click brings the document's own order back.
+"use strict";
+(function () {
+  function key(row, index) {
+    var cell = row.cells[index];
+    var text = cell.hasAttribute("data-v") ? cell.getAttribute("data-v") : cell.textContent.trim();
+    if (text === "inf") return Infinity;
+    if (text === "-inf") return -Infinity;
+    var value = text === "" ? NaN : Number(text);
+    return Number.isNaN(value) ? text : value;
+  }
+  function compare(a, b) {
+    var aIsText = typeof a === "string";
+    var bIsText = typeof b === "string";
+    if (aIsText !== bIsText) return aIsText ? 1 : -1;
+    if (!aIsText) return a < b ? -1 : a > b ? 1 : 0;
+    return a.localeCompare(b, "en", { numeric: true });
+  }
+  document.querySelectorAll("table.sortable").forEach(function (table) {
+    var body = table.tBodies[0];
+    var original = Array.from(body.rows);
+    var heads = Array.from(table.tHead.rows[0].cells);
+    if (original.length < 2) return;
+    heads.forEach(function (head, index) {
+      var button = document.createElement("button");
+      button.type = "button";
+      button.append.apply(button, Array.from(head.childNodes));
+      head.append(button);
+      button.addEventListener("click", function () {
+        var was = head.getAttribute("aria-sort");
+        var order = was === null ? "ascending" : was === "ascending" ? "descending" : null;
+        heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+        var rows = original.slice();
+        if (order !== null) {
+          var sign = order === "ascending" ? 1 : -1;
+          head.setAttribute("aria-sort", order);
+          rows.sort(function (a, b) { return sign * compare(key(a, index), key(b, index)); });
+        }
+        body.append.apply(body, rows);
+      });
+    });
+  });
+})();

@@ -1,0 +1,299 @@
+#include "report/builders/capacity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/si_format.hpp"
+#include "report/builders/capacity_tables.hpp"
+
+namespace fathom::report {
+namespace {
+
+using study::ClusterPlan;
+using study::PlanRequest;
+using study::PlanResult;
+using study::Serving;
+
+std::string count_text(double value) {
+  return value == static_cast<double>(static_cast<std::int64_t>(value))
+             ? format_count(static_cast<std::int64_t>(value))
+             : format_significant(value);
+}
+
+std::string demand_text(const PlanRequest& r) {
+  const study::Traffic& t = r.traffic;
+  const std::string rate = t.concurrency > 0.0
+                               ? fmt::format("{} concurrent requests", count_text(t.concurrency))
+                               : fmt::format("{} requests/s", count_text(t.requests_per_s));
+  return fmt::format("{} of {} + {} tokens", rate, count_text(t.input_tokens),
+                     count_text(t.output_tokens));
+}
+
+std::string targets_text(const study::Targets& t) {
+  std::string out;
+  if (t.ttft) out += "TTFT " + format_seconds(*t.ttft);
+  if (t.tpot) out += (out.empty() ? "" : " and ") + ("TPOT " + format_seconds(*t.tpot));
+  return out.empty() ? "with no latency target" : "within " + out;
+}
+
+std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
+  return result.request.hardware[p.hardware].id;
+}
+
+std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
+  const std::string machines = fmt::format("{} {} ({} node{})", p.devices, hardware_id(result, p),
+                                           p.nodes, p.nodes == 1 ? "" : "s");
+  if (p.serving == Serving::aggregated) {
+    return fmt::format("{}, aggregated as {}", machines,
+                       instances_text(p.size.decode_instances, p.decode));
+  }
+  return fmt::format("{}, disaggregated as {} for prefill and {} for decode", machines,
+                     instances_text(p.size.prefill_instances, p.prefill),
+                     instances_text(p.size.decode_instances, p.decode));
+}
+
+std::string money_text(double usd) { return fmt::format("{} USD", format_significant(usd)); }
+
+// The machine that comes closest: the reason of the first one that runs at all, lowest TPOT first.
+std::string closest_text(const PlanResult& result) {
+  const study::ServingResult* best = nullptr;
+  std::string machine;
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::ServingResult& s : h.serving) {
+      const bool better = best == nullptr || (s.best_tpot && !best->best_tpot) ||
+                          (s.best_tpot && *s.best_tpot < *best->best_tpot);
+      if (!better) continue;
+      best = &s;
+      machine = result.request.hardware[h.hardware].id;
+    }
+  }
+  return best == nullptr ? "" : fmt::format("On {}, {}.", machine, best->unreachable);
+}
+
+KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
+  const PlanRequest& r = result.request;
+  const auto of = [](const std::optional<Seconds>& target) {
+    return target ? "target " + format_seconds(*target) : std::string("no target");
+  };
+  const auto whole = [](std::int64_t n) {
+    Cell cell{n};
+    cell.shown = format_count(n);
+    return cell;
+  };
+  KeyFigures out;
+  out.figures = {
+      {"smallest cluster", whole(p.devices), hardware_id(result, p),
+       fmt::format("{} node{}, {}", p.nodes, p.nodes == 1 ? "" : "s", study::name(p.serving))},
+      {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
+      {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(r.targets.tpot)},
+      {"supported", Cell{p.size.requests_per_s_supported}, "requests/s",
+       fmt::format("{} asked for", format_significant(p.size.requests_per_s))},
+      {"output per device", Cell{p.output_tokens_per_s_per_device}, "tokens/s",
+       format_significant(p.tokens_per_s_per_user) + " tokens/s per user"}};
+  if (const ClusterPlan* cheap = study::cheapest_cluster(result)) {
+    out.figures.push_back(
+        {"cheapest cluster", Cell{cheap->cost->usd_per_million_blended}, "USD/M tokens",
+         fmt::format("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
+                     study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
+  }
+  return out;
+}
+
+std::string front_title(const PlanResult& result) {
+  const auto& tpot = result.request.targets.tpot;
+  std::string best;
+  double most = 0.0;
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::PhasePoint& p : h.front) {
+      if (tpot && p.estimate.latency > *tpot) continue;
+      if (p.estimate.per_device.value <= most) continue;
+      most = p.estimate.per_device.value;
+      best = result.request.hardware[h.hardware].id;
+    }
+  }
+  if (best.empty()) return "No decode plan reaches the TPOT target";
+  return fmt::format("{}, one {} decodes at most {} tokens/s",
+                     tpot ? "Within the TPOT target" : "At any speed", best,
+                     format_significant(most));
+}
+
+std::vector<std::string> model_assumptions(const PlanRequest& r) {
+  const study::Traffic& t = r.traffic;
+  std::vector<std::string> out{
+      "Mean values in a steady state: every request has the same lengths, and queues in front of "
+      "prefill are left out beyond the step under way; percentiles need a simulation of arrivals.",
+      fmt::format("Instances are busy at most {} of the time, so that queues stay short.",
+                  format_percent(r.utilisation)),
+      fmt::format("Decode sees a context of {} tokens (prompt and half the output) and reserves "
+                  "cache for {}; its batch is full, so TPOT is that of the busiest moment.",
+                  count_text(study::mean_context_tokens(t)),
+                  count_text(study::longest_context_tokens(t))),
+      "Disaggregated: TTFT = half a prefill step under way + prefill + transfer of the prompt's KV "
+      "over one device's scale-out link, after the prompt is done.",
+      "Aggregated: prompts go first and take the share f of the time; TPOT = decode TPOT / (1 - "
+      "f), "
+      "TTFT = the decode step under way + prefill / (1 - f).",
+      "Cost follows device time: prefill instances pay for input and decode instances for output; "
+      "aggregated instances by the time each phase takes. Input counts cached tokens too.",
+      "Devices are paid for one by one, also in a node that is not filled.",
+      "One instance runs on one kind of device; instance sizes are those of the search "
+      "(powers of two unless listed)."};
+  if (t.prefix_hit > 0.0) {
+    out.push_back(
+        fmt::format("{} of each prompt comes from a prefix cache whose own memory is not "
+                    "counted.",
+                    format_percent(t.prefix_hit)));
+  }
+  if (r.expert_load == 1.0) {
+    out.push_back(
+        "Experts are perfectly balanced (expert_load 1); real routing makes the slowest "
+        "rank wait.");
+  }
+  return out;
+}
+
+void add_notes(std::vector<Block>& blocks, const PlanResult& result) {
+  const PlanRequest& r = result.request;
+  std::vector<std::string> notes = model_assumptions(r);
+  std::set<std::string> seen;
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const std::string& note : h.notes) {
+      if (seen.insert(note).second) notes.push_back(note);
+    }
+    const hw::Cluster& cluster = r.hardware[h.hardware];
+    const auto price = study::device_price(r, cluster);
+    if (!price) {
+      notes.push_back(
+          fmt::format("No price is known for {}: give price_usd_per_gpu_hour; until "
+                      "then its costs are left out.",
+                      cluster.id));
+    } else if (r.price_override.contains(cluster.id)) {
+      notes.push_back(fmt::format("{} costs {} per device and hour, as given.", cluster.id,
+                                  money_text(*price)));
+    } else {
+      notes.push_back(fmt::format("{} costs {} per device and hour ({}, {}, {}).", cluster.id,
+                                  money_text(*price), cluster.price.date, cluster.price.basis,
+                                  cluster.price.source));
+    }
+  }
+  for (const std::string& note : notes) blocks.push_back(Note{NoteKind::assumption, note});
+  for (const std::string& part : r.model.arch.unmodelled) {
+    blocks.push_back(Note{NoteKind::warning, "not modelled: " + part});
+  }
+}
+
+Block sources(const PlanRequest& r) {
+  Details details{.summary = "Sources"};
+  const auto add = [&](const std::string& what, const std::vector<std::string>& list) {
+    for (const std::string& source : list) {
+      details.blocks.push_back(Note{NoteKind::source, fmt::format("{}, {}", what, source)});
+    }
+  };
+  add(r.model.arch.name, r.model.source);
+  for (const hw::Cluster& cluster : r.hardware) {
+    add(cluster.id, cluster.sources);
+    add("efficiencies " + cluster.efficiency.name, cluster.efficiency.sources);
+  }
+  return details;
+}
+
+void add_front(std::vector<Block>& blocks, const PlanResult& result, int level) {
+  const bool any = std::ranges::any_of(
+      result.hardware, [](const study::HardwareResult& h) { return !h.front.empty(); });
+  if (!any) return;
+  blocks.push_back(Heading{level, "Speed against throughput", "front"});
+  Plot plot = front_plot(result);
+  plot.title = front_title(result);
+  blocks.push_back(std::move(plot));
+}
+
+void add_winners(std::vector<Block>& blocks, const PlanResult& result, int level) {
+  const std::vector<NamedPlan> plans = best_plans(result);
+  blocks.push_back(key_figures(result, *study::smallest_cluster(result)));
+  blocks.push_back(Heading{level, "The clusters", "clusters"});
+  blocks.push_back(shape_table(plans));
+  blocks.push_back(delivery_table(plans));
+  blocks.push_back(cost_table(plans));
+  if (Table missing = unreachable_table(result); !missing.rows.empty()) {
+    blocks.push_back(std::move(missing));
+  }
+  blocks.push_back(Heading{level, "Why not smaller", "limits"});
+  blocks.push_back(limits_table(plans));
+  add_front(blocks, result, level);
+  blocks.push_back(Heading{level, "Memory", "memory"});
+  blocks.push_back(memory_plot(plans));
+  blocks.push_back(memory_table(plans));
+  blocks.push_back(Heading{level, "Where the time goes", "time"});
+  blocks.push_back(time_table(plans));
+}
+
+}  // namespace
+
+std::string capacity_finding(const PlanResult& result) {
+  const PlanRequest& r = result.request;
+  const ClusterPlan* small = study::smallest_cluster(result);
+  if (small == nullptr) {
+    return fmt::format("No cluster serves {} {}. {}", demand_text(r), targets_text(r.targets),
+                       closest_text(result));
+  }
+  std::string out =
+      fmt::format("{} takes {} to serve {} {}: TTFT {}, TPOT {}", r.model.arch.name,
+                  cluster_text(result, *small), demand_text(r), targets_text(r.targets),
+                  format_seconds(small->size.ttft), format_seconds(small->size.tpot));
+  const ClusterPlan* cheap = study::cheapest_cluster(result);
+  if (cheap == nullptr) return out + ". No price is known.";
+  const std::string cost =
+      fmt::format("{} per million tokens", money_text(cheap->cost->usd_per_million_blended));
+  if (cheap == small) return out + fmt::format(", and is also the cheapest at {}.", cost);
+  return out + fmt::format(". Cheapest: {} {}, {}, at {}.", cheap->devices,
+                           hardware_id(result, *cheap), study::name(cheap->serving), cost);
+}
+
+std::vector<Block> capacity_blocks(const PlanResult& result, int level) {
+  std::vector<Block> blocks;
+  if (study::smallest_cluster(result) != nullptr) {
+    add_winners(blocks, result, level);
+  } else {
+    blocks.push_back(unreachable_table(result));
+    add_front(blocks, result, level);
+  }
+  blocks.push_back(Heading{level, "Everything that was tried", "tried"});
+  std::size_t plans = 0;
+  std::size_t points = 0;
+  for (const study::HardwareResult& h : result.hardware) {
+    plans += h.plans;
+    points += h.decode_points + h.prefill_points;
+  }
+  blocks.push_back(Paragraph{fmt::format(
+      "{} plans on {} machine{}, {} feasible points of plan, batch and overlap.",
+      format_count(static_cast<std::int64_t>(plans)), result.hardware.size(),
+      result.hardware.size() == 1 ? "" : "s", format_count(static_cast<std::int64_t>(points)))});
+  Table candidates = candidates_table(result);
+  if (!candidates.rows.empty()) {
+    blocks.push_back(Details{"Candidates", {std::move(candidates)}});
+  }
+  Table refusals = refusals_table(result);
+  if (!refusals.rows.empty()) blocks.push_back(Details{"Refused plans", {std::move(refusals)}});
+  blocks.push_back(Heading{level, "Assumptions and sources", "assumptions"});
+  add_notes(blocks, result);
+  blocks.push_back(sources(result.request));
+  return blocks;
+}
+
+Document capacity_document(const PlanResult& result) {
+  const PlanRequest& r = result.request;
+  Document document;
+  document.title = fmt::format("Capacity plan: {}", r.name.empty() ? r.model.arch.name : r.name);
+  document.finding = capacity_finding(result);
+  document.metadata.inputs.push_back({r.model.path.filename().string(), r.model.hash});
+  for (const hw::Cluster& cluster : r.hardware) {
+    document.metadata.inputs.push_back({cluster.path.filename().string(), cluster.hash});
+  }
+  document.blocks = capacity_blocks(result);
+  return document;
+}
+
+}  // namespace fathom::report

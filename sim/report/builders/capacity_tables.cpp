@@ -1,0 +1,360 @@
+#include "report/builders/capacity_tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "core/si_format.hpp"
+
+namespace fathom::report {
+namespace {
+
+using study::ClusterPlan;
+using study::PhasePoint;
+using study::Serving;
+
+constexpr double kMilli = 1e-3;
+constexpr double kGiB = 1073741824.0;
+
+bool apart(const ClusterPlan& p) { return p.serving == Serving::disaggregated; }
+
+std::string serving_text(const ClusterPlan& p) { return std::string(study::name(p.serving)); }
+
+double per_replica(const PhasePoint& p) { return p.batch / static_cast<double>(p.plan.dp); }
+
+std::string batch_text(const PhasePoint& p) {
+  return fmt::format("{:g} × {}", per_replica(p), p.plan.dp);
+}
+
+std::string decode_plan_text(const PhasePoint& p) {
+  const std::string drafts =
+      p.draft_tokens > 0 ? fmt::format(" +{} drafts", p.draft_tokens) : std::string();
+  return mapping::describe(p.plan) + drafts;
+}
+
+Cell money(const std::optional<study::Cost>& cost, double study::Cost::*field) {
+  return cost ? Cell{(*cost).*field} : Cell{"price unknown"};
+}
+
+template <std::size_t N>
+double share_of(const std::array<Seconds, N>& parts, std::size_t i) {
+  Seconds total;
+  for (const Seconds part : parts) total += part;
+  return total.value > 0.0 ? parts[i] / total : 0.0;
+}
+
+std::string_view cause_text(study::Refusal::Cause cause) {
+  constexpr std::array<std::string_view, 3> texts{"does not divide the model",
+                                                  "exceeds the machine", "does not fit in memory"};
+  return texts[static_cast<std::size_t>(cause)];
+}
+
+std::vector<Cell> time_row(const std::string& name, const char* phase, const PhasePoint& point) {
+  const timing::StepEstimate& step = point.estimate.step.step;
+  std::vector<Cell> row{name, phase, point.estimate.step.latency.value / kMilli};
+  std::size_t largest = 0;
+  for (std::size_t b = 1; b < timing::kBoundCount; ++b) {
+    if (step.by_bound[b] > step.by_bound[largest]) largest = b;
+  }
+  for (std::size_t b = 0; b < timing::kBoundCount; ++b) {
+    row.emplace_back(share_of(step.by_bound, b), b == largest ? Mark::bound : Mark::none);
+  }
+  row.emplace_back(step.exposed_communication / step.latency);
+  for (std::size_t e = 0; e < hw::kEvidenceCount; ++e) {
+    row.emplace_back(share_of(step.by_evidence, e));
+  }
+  return row;
+}
+
+std::string row_name(const NamedPlan& p) { return p.hardware + ", " + serving_text(*p.plan); }
+
+// One bar or row of memory: aggregated instances have one kind of rank, others two.
+struct Rank {
+  std::string name;
+  const mapping::MemoryFootprint* memory;
+};
+
+std::vector<Rank> ranks(const std::vector<NamedPlan>& plans) {
+  std::vector<Rank> out;
+  for (const NamedPlan& p : plans) {
+    if (apart(*p.plan)) out.push_back({p.hardware + " prefill", &p.plan->prefill_memory});
+    out.push_back({p.hardware + (apart(*p.plan) ? " decode" : " both"), &p.plan->decode_memory});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<NamedPlan> best_plans(const study::PlanResult& result) {
+  std::vector<NamedPlan> out;
+  const ClusterPlan* smallest = study::smallest_cluster(result);
+  const ClusterPlan* cheapest = study::cheapest_cluster(result);
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::ServingResult& s : h.serving) {
+      if (s.candidates.empty()) continue;
+      std::vector<const ClusterPlan*> chosen{&s.candidates.front()};
+      // with a fixed concurrency the cheapest per token need not be the smallest
+      if (cheapest != nullptr && cheapest->serving == s.serving &&
+          cheapest->hardware == h.hardware && cheapest != chosen.front()) {
+        chosen.push_back(cheapest);
+      }
+      for (const ClusterPlan* plan : chosen) {
+        out.push_back(
+            {result.request.hardware[h.hardware].id, plan, plan == smallest, plan == cheapest});
+      }
+    }
+  }
+  return out;
+}
+
+std::string instances_text(std::int64_t instances, const PhasePoint& point) {
+  const std::int64_t each = mapping::devices(point.plan);
+  const std::string cut = each > 1 ? fmt::format(" ({})", decode_plan_text(point)) : std::string();
+  return fmt::format("{} × {}{}", instances, each, cut);
+}
+
+Table shape_table(const std::vector<NamedPlan>& plans) {
+  Table table{
+      .title = "The smallest cluster of each kind: instances × devices (plan)",
+      .columns = {text_column("hardware"), text_column("serving"),
+                  number_column("devices", "", NumberFormat::exact),
+                  number_column("nodes", "", NumberFormat::exact), text_column("prefill instances"),
+                  text_column("prompts/replica × replicas"), text_column("decode instances"),
+                  text_column("sequences/replica × replicas")}};
+  for (const NamedPlan& p : plans) {
+    const study::Sizing& s = p.plan->size;
+    table.rows.push_back(
+        {p.hardware, serving_text(*p.plan),
+         Cell{p.plan->devices, p.smallest ? Mark::best : Mark::none}, p.plan->nodes,
+         apart(*p.plan) ? instances_text(s.prefill_instances, p.plan->prefill)
+                        : fmt::format("the same ({})", mapping::describe(p.plan->prefill.plan)),
+         batch_text(p.plan->prefill), instances_text(s.decode_instances, p.plan->decode),
+         batch_text(p.plan->decode)});
+  }
+  return table;
+}
+
+Table delivery_table(const std::vector<NamedPlan>& plans) {
+  Table table{
+      .title = "What each delivers",
+      .columns = {text_column("hardware"), text_column("serving"), number_column("TTFT", "ms"),
+                  number_column("TPOT", "ms"), number_column("per user", "tokens/s"),
+                  number_column("served", "requests/s"), number_column("supported", "requests/s"),
+                  number_column("output per device", "tokens/s"),
+                  number_column("input + output per device", "tokens/s"),
+                  number_column("prefill busy", "", NumberFormat::percent),
+                  number_column("decode busy", "", NumberFormat::percent)}};
+  for (const NamedPlan& p : plans) {
+    const study::Sizing& s = p.plan->size;
+    // an aggregated instance is busy with prompts for one share and with answers for the rest
+    const double decode_busy =
+        apart(*p.plan) ? s.decode_utilisation : s.decode_utilisation - s.prefill_utilisation;
+    table.rows.push_back({p.hardware, serving_text(*p.plan), s.ttft.value / kMilli,
+                          s.tpot.value / kMilli, p.plan->tokens_per_s_per_user, s.requests_per_s,
+                          s.requests_per_s_supported, p.plan->output_tokens_per_s_per_device,
+                          p.plan->total_tokens_per_s_per_device, s.prefill_utilisation,
+                          decode_busy});
+  }
+  return table;
+}
+
+Table cost_table(const std::vector<NamedPlan>& plans) {
+  Table table{.title = "What each costs at the served rate",
+              .columns = {text_column("hardware"), text_column("serving"),
+                          number_column("cluster", "USD/h"), number_column("input", "USD/M tokens"),
+                          number_column("output", "USD/M tokens"),
+                          number_column("input + output", "USD/M tokens"),
+                          number_column("share of input", "", NumberFormat::percent)}};
+  using study::Cost;
+  for (const NamedPlan& p : plans) {
+    const auto& cost = p.plan->cost;
+    Cell blended = money(cost, &Cost::usd_per_million_blended);
+    if (p.cheapest) blended.mark = Mark::best;
+    table.rows.push_back({p.hardware, serving_text(*p.plan), money(cost, &Cost::usd_per_hour),
+                          money(cost, &Cost::usd_per_million_input),
+                          money(cost, &Cost::usd_per_million_output), blended,
+                          money(cost, &Cost::input_share)});
+  }
+  return table;
+}
+
+Table limits_table(const std::vector<NamedPlan>& plans) {
+  Table table{.title = "What keeps each from being smaller",
+              .columns = {text_column("hardware"), text_column("serving"), text_column("phase"),
+                          number_column("batch used", "", NumberFormat::exact),
+                          number_column("largest allowed", "", NumberFormat::exact),
+                          text_column("limited by"), text_column("because")}};
+  for (const NamedPlan& p : plans) {
+    const auto add = [&](const char* phase, const PhasePoint& point, const study::Limit& limit) {
+      table.rows.push_back({p.hardware, serving_text(*p.plan), phase, point.batch, limit.batch,
+                            Cell{study::name(limit.kind), Mark::bound}, limit.text});
+    };
+    add("prefill", p.plan->prefill, p.plan->prefill_limit);
+    add("decode", p.plan->decode, p.plan->decode_limit);
+    table.rows.push_back(
+        {p.hardware, serving_text(*p.plan), "instances", "", "", "", p.plan->granularity});
+  }
+  return table;
+}
+
+Table time_table(const std::vector<NamedPlan>& plans) {
+  Table table{
+      .title = "One step: what binds its operators, and what the figures rest on",
+      .columns = {text_column("cluster"), text_column("phase"), number_column("step", "ms")}};
+  for (std::size_t b = 0; b < timing::kBoundCount; ++b) {
+    table.columns.push_back(number_column(std::string(timing::name(static_cast<timing::Bound>(b))),
+                                          "", NumberFormat::percent));
+  }
+  table.columns.push_back(number_column("exposed network", "", NumberFormat::percent));
+  for (std::size_t e = 0; e < hw::kEvidenceCount; ++e) {
+    table.columns.push_back(number_column(std::string(hw::name(static_cast<hw::Evidence>(e))), "",
+                                          NumberFormat::percent));
+  }
+  for (const NamedPlan& p : plans) {
+    table.rows.push_back(time_row(row_name(p), "prefill", p.plan->prefill));
+    table.rows.push_back(time_row(row_name(p), "decode", p.plan->decode));
+  }
+  return table;
+}
+
+Table memory_table(const std::vector<NamedPlan>& plans) {
+  Table table{.title = "Memory of the fullest rank",
+              .columns = {text_column("rank"), number_column("weights", "GiB"),
+                          number_column("KV cache", "GiB"), number_column("activations", "GiB"),
+                          number_column("buffers", "GiB"), number_column("usable", "GiB"),
+                          number_column("used", "", NumberFormat::percent)}};
+  for (const Rank& rank : ranks(plans)) {
+    const mapping::MemoryFootprint& m = *rank.memory;
+    table.rows.push_back({rank.name, m.weights.value / kGiB, m.kv().value / kGiB,
+                          m.activations.value / kGiB, m.buffers.value / kGiB,
+                          m.available.value / kGiB, m.used() / m.available});
+  }
+  return table;
+}
+
+Table unreachable_table(const study::PlanResult& result) {
+  Table table{
+      .title = "Out of reach: the best each can do",
+      .columns = {text_column("hardware"), text_column("serving"), number_column("best TTFT", "ms"),
+                  number_column("best TPOT", "ms"), text_column("why")}};
+  const auto best = [](const std::optional<Seconds>& time) {
+    return time ? Cell{time->value / kMilli} : Cell{"-"};
+  };
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::ServingResult& s : h.serving) {
+      if (s.unreachable.empty()) continue;
+      table.rows.push_back({result.request.hardware[h.hardware].id, study::name(s.serving),
+                            best(s.best_ttft), best(s.best_tpot), s.unreachable});
+    }
+  }
+  return table;
+}
+
+Table candidates_table(const study::PlanResult& result) {
+  Table table{
+      .title = "Candidates that meet the targets, smallest first",
+      .columns = {text_column("hardware"), text_column("serving"),
+                  number_column("devices", "", NumberFormat::exact), text_column("prefill"),
+                  text_column("decode"), number_column("decode batch", "", NumberFormat::exact),
+                  number_column("TTFT", "ms"), number_column("TPOT", "ms"),
+                  number_column("supported", "requests/s"), number_column("cost", "USD/M tokens")}};
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::ServingResult& s : h.serving) {
+      for (const ClusterPlan& p : s.candidates) {
+        const std::string prefill = apart(p) ? instances_text(p.size.prefill_instances, p.prefill)
+                                             : mapping::describe(p.prefill.plan);
+        table.rows.push_back({result.request.hardware[h.hardware].id, serving_text(p), p.devices,
+                              prefill, instances_text(p.size.decode_instances, p.decode),
+                              p.decode.batch, p.size.ttft.value / kMilli,
+                              p.size.tpot.value / kMilli, p.size.requests_per_s_supported,
+                              money(p.cost, &study::Cost::usd_per_million_blended)});
+      }
+    }
+  }
+  return table;
+}
+
+Table refusals_table(const study::PlanResult& result) {
+  Table table{
+      .title = "Plans that cannot run",
+      .columns = {text_column("hardware"), text_column("phase"), text_column("cause"),
+                  number_column("plans", "", NumberFormat::exact), text_column("for example")}};
+  for (const study::HardwareResult& h : result.hardware) {
+    std::map<std::pair<std::string, study::Refusal::Cause>, std::pair<int, std::string>> groups;
+    for (const study::Refusal& r : h.refused) {
+      auto& [count, example] = groups[{r.phase, r.cause}];
+      if (++count == 1) example = mapping::describe(r.plan) + ": " + r.reason;
+    }
+    for (const auto& [key, group] : groups) {
+      table.rows.push_back({result.request.hardware[h.hardware].id, key.first,
+                            cause_text(key.second), group.first, group.second});
+    }
+  }
+  return table;
+}
+
+Plot front_plot(const study::PlanResult& result) {
+  Plot plot{.x = {.label = "speed a user sees", .unit = "tokens/s"},
+            .y = {.label = "decode throughput per device", .unit = "tokens/s"},
+            .note =
+                "Decode instances alone, up to the search's largest instance; every point is a "
+                "plan and a batch that no other one beats in both directions."};
+  for (const study::HardwareResult& h : result.hardware) {
+    Series series{.name = result.request.hardware[h.hardware].id};
+    for (const PhasePoint& p : h.front) {
+      series.xs.push_back(p.estimate.per_user.value);
+      series.ys.push_back(p.estimate.per_device.value);
+    }
+    // the corners: fastest for a user, most for the machine, and the best product of both
+    series.labels.assign(h.front.size(), "");
+    const auto label = [&](std::size_t i) {
+      series.labels[i] =
+          fmt::format("{}, {:g}/replica", decode_plan_text(h.front[i]), per_replica(h.front[i]));
+    };
+    std::size_t knee = 0;
+    for (std::size_t i = 0; i < h.front.size(); ++i) {
+      if (series.xs[i] * series.ys[i] > series.xs[knee] * series.ys[knee]) knee = i;
+    }
+    for (const std::size_t i : {std::size_t{0}, knee, h.front.size() - 1}) {
+      if (!h.front.empty()) label(i);
+    }
+    plot.series.push_back(std::move(series));
+  }
+  plot.title = "Faster answers cost throughput";
+  if (const auto& tpot = result.request.targets.tpot) {
+    plot.references.push_back({ReferenceKind::vertical, 1.0 / tpot->value, "TPOT target"});
+  }
+  return plot;
+}
+
+Plot memory_plot(const std::vector<NamedPlan>& plans) {
+  Plot plot{.title = "Memory of the fullest rank",
+            .y = {.label = "memory", .unit = "GiB", .min = 0.0},
+            .stacked = true};
+  std::array<Series, 4> parts{Series{.name = "weights"}, Series{.name = "KV cache"},
+                              Series{.name = "activations"}, Series{.name = "buffers"}};
+  double x = 0.0;
+  std::map<double, std::string> limits;
+  for (const Rank& rank : ranks(plans)) {
+    const mapping::MemoryFootprint& m = *rank.memory;
+    plot.x.categories.push_back(rank.name);
+    const std::array<Bytes, 4> bytes{m.weights, m.kv(), m.activations, m.buffers};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      parts[i].kind = SeriesKind::bars;
+      parts[i].xs.push_back(x);
+      parts[i].ys.push_back(bytes[i].value / kGiB);
+    }
+    x += 1.0;
+    const std::string hardware = rank.name.substr(0, rank.name.find(' '));
+    limits.emplace(m.available.value / kGiB, "usable on " + hardware);
+  }
+  plot.series.assign(parts.begin(), parts.end());
+  for (const auto& [gib, label] : limits) {
+    plot.references.push_back({ReferenceKind::horizontal, gib, label});
+  }
+  return plot;
+}
+
+}  // namespace fathom::report

@@ -1,0 +1,210 @@
+#include "report/html.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "report/assets.hpp"
+#include "report/csv.hpp"
+#include "report/escape.hpp"
+#include "report/svg.hpp"
+#include "report/text.hpp"
+
+namespace fathom::report {
+namespace {
+
+std::string csv_link(const Table& table, const std::string& id) {
+  std::string name = slug(table.title, '-').substr(0, 60);
+  name.erase(name.find_last_not_of('-') + 1);
+  return fmt::format(
+      "<a class=\"csv\" download=\"{}.csv\" href=\"data:text/csv;charset=utf-8,{}\">CSV</a>",
+      name.empty() ? id : name, percent_encode(render_csv(table)));
+}
+
+std::string header_cell(const Column& column) {
+  const std::string unit = unit_in_header(column) ? fmt::format(" <span class=\"unit\">{}</span>",
+                                                                html_inline(column.unit))
+                                                  : "";
+  return fmt::format("<th scope=\"col\"{}>{}{}</th>",
+                     column.align == Align::right ? " class=\"n\"" : "", html_inline(column.header),
+                     unit);
+}
+
+std::string body_cell(const Cell& cell, const Column& column, bool names_row) {
+  std::string classes = column.align == Align::right ? "n" : "";
+  if (cell.mark != Mark::none) {
+    classes += classes.empty() ? "" : " ";
+    classes += cell.mark == Mark::best ? "best" : "bound";
+  }
+  const std::string text = shown_text(cell, column);
+  // The full number, for sorting and for whoever inspects the cell.
+  const std::string exact = exact_text(cell);
+  const bool rounded = number(cell) != nullptr && exact != text;
+  const std::string mark = cell.mark == Mark::none   ? ""
+                           : cell.mark == Mark::best ? "<span class=\"sr\"> (best)</span>"
+                                                     : "<span class=\"sr\"> (bound)</span>";
+  const std::string_view tag = names_row ? "th scope=\"row\"" : "td";
+  return fmt::format("<{}{}{}>{}{}</{}>", tag,
+                     classes.empty() ? "" : fmt::format(" class=\"{}\"", classes),
+                     rounded ? fmt::format(" data-v=\"{}\"", exact) : "", html_inline(text), mark,
+                     names_row ? "th" : "td");
+}
+
+/// `caption` is HTML; `id` is unique on the page.
+std::string table_html(const Table& table, const std::string& id, const std::string& caption) {
+  check(table);
+  std::string out = fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{0}-caption\">\n"
+      "<table class=\"sortable\">\n<caption id=\"{0}-caption\"><span>{1}</span></caption>\n"
+      "<thead><tr>",
+      id, caption);
+  for (const Column& column : table.columns) out += header_cell(column);
+  out += "</tr></thead>\n<tbody>\n";
+  for (const auto& row : table.rows) {
+    out += "<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const Column& column = table.columns[i];
+      out += body_cell(row[i], column, i == 0 && column.align == Align::left);
+    }
+    out += "</tr>\n";
+  }
+  out += "</tbody>\n</table>\n</div>\n<p class=\"tools\">";
+  if (has_mark(table, Mark::best)) out += "<span class=\"key-best\">best</span> ";
+  if (has_mark(table, Mark::bound)) out += "<span class=\"key-bound\">bound</span> ";
+  return out + csv_link(table, id) + "</p>\n";
+}
+
+std::string contents(const std::vector<Section>& sections) {
+  std::string out;
+  for (const Section& section : sections) {
+    if (section.level > 3) continue;
+    out += fmt::format("<li class=\"level-{}\"><a href=\"#{}\">{}</a></li>\n",
+                       std::max(2, section.level), section.anchor, html_inline(section.text));
+  }
+  return fmt::format(
+      "<nav id=\"contents\" aria-label=\"Contents\">\n<h2>Contents</h2>\n<ol>\n{}"
+      "<li class=\"level-2\"><a href=\"#provenance\">Provenance</a></li>\n</ol>\n</nav>\n",
+      out);
+}
+
+class Writer {
+ public:
+  explicit Writer(std::vector<Section> sections) : sections_(std::move(sections)) {}
+
+  void write(const std::vector<Block>& blocks) {
+    for (const Block& block : blocks) std::visit(*this, block.content);
+  }
+
+  void operator()(const Heading& heading) {
+    const Section& section = sections_[next_section_++];
+    const int level = std::clamp(heading.level, 2, 6);
+    out_ += fmt::format(
+        "<h{0} id=\"{1}\">{2} <a class=\"anchor\" href=\"#{1}\" aria-label=\"Link "
+        "to this section\">#</a></h{0}>\n",
+        level, section.anchor, html_inline(heading.text));
+  }
+  void operator()(const Paragraph& block) { out_ += "<p>" + html_inline(block.text) + "</p>\n"; }
+  void operator()(const Note& note) {
+    out_ += fmt::format("<p class=\"note {}\" role=\"note\"><strong>{}</strong> {}</p>\n",
+                        slug(name(note.kind), '-'), name(note.kind), html_inline(note.text));
+  }
+  void operator()(const Table& table) {
+    const std::string id = fmt::format("table-{}", ++tables_);
+    const std::string caption =
+        fmt::format("<b>Table {}.</b> {}", tables_, html_inline(table.title));
+    out_ += fmt::format("<div class=\"table\" id=\"{}\">\n{}</div>\n", id,
+                        table_html(table, id, caption));
+  }
+  void operator()(const Plot& plot) {
+    const std::string id = fmt::format("figure-{}", ++figures_);
+    const Table data = data_table(plot);
+    const std::string note =
+        plot.note.empty() ? "" : "<p class=\"plot-note\">" + html_inline(plot.note) + "</p>\n";
+    out_ += fmt::format(
+        "<figure id=\"{0}\">\n<figcaption><b>Figure {1}.</b> {2}</figcaption>\n"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figure {1}\">\n{3}"
+        "</div>\n{4}<details><summary>Data, {5} {6}</summary>\n{7}</details>\n</figure>\n",
+        id, figures_, html_inline(plot.title), render_svg(plot, {.id = id}), note, data.rows.size(),
+        data.rows.size() == 1 ? "row" : "rows",
+        table_html(data, id + "-data", fmt::format("Data of figure {}", figures_)));
+  }
+  void operator()(const KeyFigures& key) {
+    out_ += "<dl class=\"key-figures\">\n";
+    for (const KeyFigure& figure : key.figures) {
+      const std::string unit =
+          figure.unit.empty() ? "" : " <span>" + html_inline(figure.unit) + "</span>";
+      const std::string detail =
+          figure.detail.empty() ? ""
+                                : "<dd class=\"detail\">" + html_inline(figure.detail) + "</dd>";
+      out_ += fmt::format("<div><dt>{}</dt><dd class=\"value\">{}{}</dd>{}</div>\n",
+                          html_inline(figure.label), html_inline(shown_text(figure.value, {})),
+                          unit, detail);
+    }
+    out_ += "</dl>\n";
+  }
+  void operator()(const CodeBlock& code) {
+    // A leading newline right after <pre> is dropped by readers, so one more keeps it.
+    out_ += "<pre tabindex=\"0\">\n<code>" + escape_html(code.text) + "</code></pre>\n";
+  }
+  void operator()(const Details& details) {
+    out_ += "<details class=\"group\"><summary>" + html_inline(details.summary) + "</summary>\n";
+    write(details.blocks);
+    out_ += "</details>\n";
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::vector<Section> sections_;
+  std::size_t next_section_ = 0;
+  int tables_ = 0;
+  int figures_ = 0;
+  std::string out_;
+};
+
+std::string provenance(const Metadata& metadata) {
+  std::string out = "<footer id=\"provenance\">\n<h2>Provenance</h2>\n<p>Produced by fathom " +
+                    html_inline(metadata.version) + ".</p>\n";
+  if (!metadata.command.empty()) {
+    out += "<pre tabindex=\"0\"><code>" + escape_html(metadata.command) + "</code></pre>\n";
+  }
+  if (!metadata.inputs.empty()) {
+    Table inputs{.title = "Inputs", .columns = {text_column("input"), text_column("hash")}};
+    for (const Input& input : metadata.inputs) inputs.rows.push_back({input.name, input.hash});
+    out += "<div class=\"table\">\n" + table_html(inputs, "inputs", "Inputs") + "</div>\n";
+  }
+  return out + "</footer>\n";
+}
+
+// The policy makes the promise of a self-contained page enforceable by the browser.
+constexpr std::string_view kHead =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
+
+}  // namespace
+
+std::string render_html(const Document& document) {
+  const std::vector<Section> all = sections(document);
+  Writer writer(all);
+  writer.write(document.blocks);
+  const std::string finding =
+      document.finding.empty() ? ""
+                               : "<p class=\"finding\">" + html_inline(document.finding) + "</p>\n";
+  std::string out(kHead);
+  out += fmt::format("<title>{}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n",
+                     escape_html(without_backticks(document.title)), assets::page_css(),
+                     assets::plot_css());
+  out += fmt::format("<header id=\"top\">\n<h1>{}</h1>\n{}</header>\n", html_inline(document.title),
+                     finding);
+  out += contents(all);
+  out += "<main>\n" + writer.take() + provenance(document.metadata) + "</main>\n";
+  out += fmt::format("<script>\n{}</script>\n</body>\n</html>\n", assets::page_js());
+  return out;
+}
+
+}  // namespace fathom::report

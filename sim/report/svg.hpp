@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "report/plot.hpp"
+
+namespace fathom::report {
+
+struct SvgOptions {
+  std::string id = "plot";  ///< prefix of the ids inside, unique on a page
+  bool standalone = false;  ///< a file of its own: brings its style, background and title
+  double width = 720;
+};
+
+/// The plot as one SVG element. Colours are CSS variables that follow the reader's light or dark
+/// preference; every point carries its numbers as a <title>, shown on hover.
+std::string render_svg(const Plot& plot, const SvgOptions& options = {});
+
+}  // namespace fathom::report
