@@ -1,0 +1,59 @@
+# Shared by the commands in scripts/: installs what a build needs, configures and builds.
+# Sourced, never run. Everything it says goes to stderr, so that a command's own output stays clean.
+
+# The packages of Debian 12 and Ubuntu 24.04 that a build with tests needs.
+readonly FATHOM_PACKAGES=(
+  build-essential cmake ninja-build git
+  libfmt-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev libboost-dev
+)
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+package_is_installed() {
+  # Status, not the exit code: a removed package whose settings remain is known to dpkg as well.
+  [[ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" == 'install ok installed' ]]
+}
+
+# Runs a command as root: directly, or through sudo. Without a terminal sudo may not ask for a
+# password, since nobody could type it.
+as_root() {
+  if [[ "$(id -u)" -eq 0 ]]; then
+    "$@"
+  elif [[ -t 0 ]]; then
+    sudo "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+install_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    say "note: no dpkg here; expecting what these packages hold: ${FATHOM_PACKAGES[*]}"
+    return 0
+  fi
+  local package missing=()
+  for package in "${FATHOM_PACKAGES[@]}"; do
+    package_is_installed "$package" || missing+=("$package")
+  done
+  if [[ ${#missing[@]} -eq 0 ]]; then return 0; fi
+  if [[ "$(id -u)" -ne 0 ]] && ! command -v sudo >/dev/null; then
+    die "missing packages: ${missing[*]}; run as root, install sudo, or install them yourself"
+  fi
+  say "installing: ${missing[*]}"
+  as_root apt-get update -qq >&2 ||
+    die "apt-get update did not succeed; check network and sudo rights"
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    die "apt-get install did not succeed; missing packages: ${missing[*]}"
+}
+
+# setup PRESET: afterwards build/PRESET is complete and up to date. What is done already is skipped.
+setup() {
+  local preset=$1
+  install_packages
+  say "building preset '$preset'"
+  cmake --preset "$preset" >&2 || die "configuring preset '$preset' did not succeed"
+  cmake --build --preset "$preset" --parallel "$(nproc)" >&2 ||
+    die "building preset '$preset' did not succeed"
+}

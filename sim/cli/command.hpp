@@ -1,0 +1,54 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/document.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace fathom::cli {
+
+/// Exit codes of the program (README, "Exit codes").
+enum Exit : int { kOk = 0, kBug = 1, kInput = 2, kInfeasible = 3, kOutsideTolerance = 4 };
+
+/// --format and --output of a command.
+struct OutputOptions {
+  std::string format = "table";
+  std::string output;  // empty or "-": standard output
+};
+
+/// Adds --format {formats…} and -o/--output to a subcommand.
+void add_output_options(CLI::App& command, OutputOptions& options,
+                        const std::vector<std::string>& formats);
+
+/// Renders `document` as table (terminal), markdown, html, csv or svg (its first plot), or `data`
+/// as json, and writes it whole or not at all. Fills the document's metadata with version and
+/// command line.
+void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options);
+
+/// Text to standard output. A reader that closed the pipe is no error; a full disk is.
+void print(std::string_view text);
+
+/// The command line as typed, for the metadata of reports; set once by main.
+void remember_command_line(int argc, char** argv);
+
+/// "fathom 0.1.0 (commit, compiler)".
+std::string version_line();
+
+// One function per verb: registers its subcommand, options and examples. Running it stores the exit
+// code.
+void add_model(CLI::App& app, int& exit_code);
+void add_hardware(CLI::App& app, int& exit_code);
+void add_estimate(CLI::App& app, int& exit_code);
+void add_explain(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
+void add_roofline(CLI::App& app, int& exit_code);
+void add_plan(CLI::App& app, int& exit_code);
+void add_demo(CLI::App& app, int& exit_code);
+
+}  // namespace fathom::cli

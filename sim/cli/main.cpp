@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "core/error.hpp"
+#include "core/json_reader.hpp"
+#include "core/utf8.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct Verb {
+  std::string_view name;
+  void (*add)(CLI::App& app, int& exit_code);
+};
+
+// In the order of --help: first what one run needs, then what builds on it.
+constexpr std::array kVerbs{
+    Verb{"model", add_model},     Verb{"hardware", add_hardware}, Verb{"estimate", add_estimate},
+    Verb{"explain", add_explain}, Verb{"compare", add_compare},   Verb{"roofline", add_roofline},
+    Verb{"plan", add_plan},       Verb{"demo", add_demo},
+};
+
+constexpr const char* kDescription =
+    "Cost simulator for DeepSeek-style language models: this model, cut this way, on this\n"
+    "machine - how much memory, how many FLOPs, which bytes over which wire, and how long?";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  fathom model deepseek-v3                         parameters, checkpoint, KV cache, FLOPs\n"
+    "  fathom hardware show h800                        every figure of a system with its source\n"
+    "  fathom estimate examples/deepseek-v3-h800-decode.json\n"
+    "  fathom estimate --model deepseek-v3 --hardware h800 --phase decode --ep 32 --dp 32 \\\n"
+    "      --sequences-per-gpu 64 --context 4096        the same question in flags\n"
+    "  fathom explain examples/deepseek-v3-h800-decode.json --stage mapped\n"
+    "\n"
+    "Every command has --help with examples, and --format json is complete for every command.\n"
+    "Models and systems are files below models/ and hwprofiles/; $FATHOM_DATA names the folder\n"
+    "that holds both when the program cannot find it by itself.\n"
+    "\n"
+    "Exit codes: 0 ok, 1 a bug of ours, 2 a mistake in the input, 3 the run is infeasible,\n"
+    "4 a validation outside its tolerance.";
+
+// One line whatever a library or a file name put into it.
+std::string one_line(std::string_view text) { return printable(text, text.size()); }
+
+int fail(int code, std::string_view kind, std::string_view message) {
+  fmt::print(stderr, "{}: {}\n", kind, one_line(message));
+  return code;
+}
+
+std::vector<std::string_view> verb_names() {
+  std::vector<std::string_view> names;
+  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+  return names;
+}
+
+[[noreturn]] void no_verb(std::string_view found) {
+  const std::vector<std::string_view> names = verb_names();
+  const std::string hint = found.empty() ? "" : did_you_mean(found, names);
+  const std::string what =
+      found.empty() ? "no command" : fmt::format("unknown command '{}'", found);
+  throw InputError(
+      fmt::format("command line: {}{}", what,
+                  hint.empty() ? fmt::format("; expected {}", fmt::join(names, ", ")) : hint));
+}
+
+// The first argument that no option or positional took, with the nearest option of the verb.
+[[noreturn]] void unexpected_argument(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining(true);
+  const std::vector<const CLI::App*> chosen = app.get_subcommands({});
+  const CLI::App* verb = &app;
+  for (const CLI::App* candidate : chosen) {
+    if (candidate->parsed()) verb = candidate;
+  }
+  std::vector<std::string> names;
+  for (const CLI::Option* option : verb->get_options({})) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  std::string found = left.empty() ? "" : left.front();
+  for (const std::string& argument : left) {
+    if (argument.starts_with("-")) {
+      found = argument.substr(0, argument.find('='));
+      break;
+    }
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const bool option = found.starts_with("-");
+  throw InputError(fmt::format("command line: {} '{}'{}{}; see 'fathom {}--help'",
+                               option ? "unknown option" : "unexpected argument", found,
+                               verb == &app ? "" : " of " + verb->get_name(),
+                               option ? did_you_mean(found, known) : "",
+                               verb == &app ? "" : verb->get_name() + " "));
+}
+
+std::string without_capital(std::string text) {
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') {
+    text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  }
+  return text;
+}
+
+int run(int argc, char** argv) {
+  int exit_code = kOk;
+  CLI::App app{kDescription, "fathom"};
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.set_version_flag("--version", version_line(), "Print the version and exit");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  for (const Verb& verb : kVerbs) verb.add(app, exit_code);
+  if (argc < 2) no_verb("");
+  const std::string_view first = argv[1];
+  const bool known = std::ranges::find(kVerbs, first, &Verb::name) != kVerbs.end();
+  if (!first.starts_with("-") && !known) no_verb(first);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    print(fmt::format("{}\n", version.what()));
+  } catch (const CLI::Success&) {
+    print(app.help());
+  } catch (const CLI::ExtrasError&) {
+    unexpected_argument(app);
+  } catch (const CLI::ParseError& error) {
+    throw InputError("command line: " + without_capital(error.what()));
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace fathom::cli
+
+int main(int argc, char** argv) {
+  using namespace fathom;
+  // A reader that has seen enough (head, less) closes the pipe; print() notices and stays quiet.
+  std::signal(SIGPIPE, SIG_IGN);
+  cli::remember_command_line(argc, argv);
+  try {
+    return cli::run(argc, argv);
+  } catch (const InputError& error) {
+    return cli::fail(cli::kInput, "error", error.what());
+  } catch (const std::exception& error) {
+    return cli::fail(cli::kBug, "bug", error.what());
+  }
+}

@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/command.hpp"
+#include "core/error.hpp"
+#include "core/json_io.hpp"
+#include "core/json_reader.hpp"
+#include "core/system_message.hpp"
+#include "report/csv.hpp"
+#include "report/html.hpp"
+#include "report/markdown.hpp"
+#include "report/svg.hpp"
+#include "report/terminal.hpp"
+#include "version.hpp"
+
+namespace fathom::cli {
+namespace {
+
+// Set once by main before anything reads it: reports name the command that reproduces them.
+std::string& command_line() {
+  static std::string line;
+  return line;
+}
+
+bool is_plain(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
+  return !word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos;
+}
+
+// Single quotes as a shell reads them, so that the line can be pasted back.
+std::string quoted(std::string_view word) {
+  if (is_plain(word)) return std::string(word);
+  std::string out = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+bool wants_colour(const OutputOptions& options) {
+  const char* no_color = std::getenv("NO_COLOR");
+  if (no_color != nullptr && *no_color != '\0') return false;
+  const char* terminal = std::getenv("TERM");
+  if (terminal != nullptr && std::string_view(terminal) == "dumb") return false;
+  return (options.output.empty() || options.output == "-") && ::isatty(STDOUT_FILENO) != 0;
+}
+
+const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
+  for (const report::Block& block : blocks) {
+    if (const auto* plot = std::get_if<report::Plot>(&block.content)) return plot;
+    if (const auto* details = std::get_if<report::Details>(&block.content)) {
+      if (const report::Plot* inner = first_plot(details->blocks)) return inner;
+    }
+  }
+  return nullptr;
+}
+
+std::string render(const report::Document& document, const nlohmann::json& data,
+                   const OutputOptions& options) {
+  if (options.format == "json") return dump_json(data);
+  if (options.format == "markdown") return report::render_markdown(document);
+  if (options.format == "html") return report::render_html(document);
+  if (options.format == "csv") return report::render_csv(document);
+  if (options.format == "svg") {
+    const report::Plot* plot = first_plot(document.blocks);
+    if (plot == nullptr) throw InputError("--format svg: this result has no plot");
+    return report::render_svg(*plot, {.standalone = true});
+  }
+  return report::render_terminal(document, {.colour = wants_colour(options)});
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EPIPE) return;
+    if (written < 0) {
+      throw InputError("standard output: cannot be written: " + system_message(errno));
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void add_output_options(CLI::App& command, OutputOptions& options,
+                        const std::vector<std::string>& formats) {
+  const auto known = [formats](const std::string& found) {
+    const std::vector<std::string_view> names(formats.begin(), formats.end());
+    for (const std::string_view name : names) {
+      if (name == found) return std::string();
+    }
+    const std::string hint = did_you_mean(found, names);
+    return fmt::format(
+        "unknown format '{}'{}", found,
+        hint.empty() ? fmt::format("; expected {}", fmt::join(formats, ", ")) : hint);
+  };
+  command.add_option("--format", options.format, fmt::format("{}", fmt::join(formats, ", ")))
+      ->check(known)
+      ->option_text("FORMAT [" + options.format + "]");
+  command.add_option("-o,--output", options.output, "Write to a file, whole or not at all")
+      ->option_text("FILE");
+}
+
+void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
+  // renderers say the name themselves
+  document.metadata.version = version_line().substr(std::string_view{"fathom "}.size());
+  document.metadata.command = command_line();
+  const std::string text = render(document, data, options);
+  if (options.output.empty() || options.output == "-") {
+    print(text);
+  } else {
+    write_file(options.output, text);
+  }
+}
+
+void remember_command_line(int argc, char** argv) {
+  std::string line = "fathom";
+  for (int i = 1; i < argc; ++i) line += " " + quoted(argv[i]);
+  command_line() = std::move(line);
+}
+
+std::string version_line() {
+  return fmt::format("fathom {} ({}, {})", FATHOM_VERSION, FATHOM_COMMIT, FATHOM_COMPILER);
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,178 @@
+// Why the cluster is not smaller: how far each batch could grow, and what one instance fewer means.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/si_format.hpp"
+#include "study/plan_cluster.hpp"
+
+namespace fathom::study {
+namespace {
+
+using Kind = Limit::Kind;
+
+// Where growth is given up: further batches change the throughput by a hair.
+constexpr double kMostSequences = 16384.0;
+constexpr double kMostPromptTokens = 65536.0;
+
+double per_replica(const PhasePoint& p) { return p.batch / static_cast<double>(p.plan.dp); }
+
+// The walk over larger batches of one phase of one cluster.
+struct Growth {
+  Limit limit;
+  double best_capacity = 0.0;   // requests/s of one instance, this phase alone
+  double best_supported = 0.0;  // of the whole cluster, aggregated only
+};
+
+class Grower {
+ public:
+  Grower(const PlanRequest& request, const ClusterPlan& cluster)
+      : request_(request), cluster_(cluster), demand_(demand_of(request)) {}
+
+  Growth decode() {
+    infer::StepModel model =
+        step_model(request_, request_.hardware[cluster_.hardware], cluster_.decode.plan);
+    PhasePoint point = cluster_.decode;
+    Growth out = start(point);
+    while (per_replica(point) < kMostSequences) {
+      const double next = next_batch(per_replica(point));
+      point.batch = next * static_cast<double>(point.plan.dp);
+      const auto outcome =
+          infer::decode(model, decode_query(request_, point.batch, point.draft_tokens));
+      if (out_of_memory(outcome, model, cluster_.prefill, point, out.limit)) return out;
+      point.estimate = std::get<infer::InferEstimate>(outcome);
+      point.requests_per_s = rate_of(point, request_.traffic.output_tokens);
+      const Seconds tpot = point.estimate.latency * stretch();
+      if (tpot > demand_.tpot) {
+        out.limit.kind = Kind::tpot;
+        out.limit.text = fmt::format("{:g} sequences per replica would take {} a token", next,
+                                     format_seconds(tpot));
+        return out;
+      }
+      accept(out, point, cluster_.prefill, point);
+    }
+    out.limit.text = fmt::format("nothing up to {:g} sequences per replica", kMostSequences);
+    return out;
+  }
+
+  Growth prefill() {
+    infer::StepModel model =
+        step_model(request_, request_.hardware[cluster_.hardware], cluster_.prefill.plan);
+    const double fresh = request_.traffic.input_tokens - cached_tokens(request_.traffic);
+    PhasePoint point = cluster_.prefill;
+    Growth out = start(point);
+    const double chunk = point.chunk_tokens > 0.0 ? point.chunk_tokens : fresh;
+    for (double next = next_batch(per_replica(point)); next * chunk <= kMostPromptTokens;
+         next = next_batch(next)) {
+      point.batch = next * static_cast<double>(point.plan.dp);
+      const auto outcome =
+          infer::prefill(model, prefill_query(request_, point.batch, point.chunk_tokens));
+      if (out_of_memory(outcome, model, point, cluster_.decode, out.limit)) return out;
+      point.estimate = std::get<infer::InferEstimate>(outcome);
+      point.requests_per_s = rate_of(point, fresh);
+      const Seconds ttft = ttft_with(point);
+      if (ttft > demand_.ttft) {
+        out.limit.kind = Kind::ttft;
+        out.limit.text = fmt::format("{:g} prompts per replica and step would give a TTFT of {}",
+                                     next, format_seconds(ttft));
+        return out;
+      }
+      accept(out, point, point, cluster_.decode);
+    }
+    out.limit.text = "more prompts per step do not raise the throughput";
+    return out;
+  }
+
+ private:
+  bool together() const { return cluster_.serving == Serving::aggregated; }
+
+  // Waiting for the other phase makes every latency of an aggregated instance longer.
+  double stretch() const {
+    return together() ? 1.0 / (1.0 - cluster_.size.prefill_utilisation) : 1.0;
+  }
+
+  Seconds ttft_with(const PhasePoint& prefill) const {
+    if (!together()) return prefill_wait(prefill) + cluster_.size.kv_transfer;
+    return cluster_.decode.estimate.step.cycle + prefill.estimate.latency * stretch();
+  }
+
+  static double rate_of(const PhasePoint& p, double tokens_per_request) {
+    const auto devices = static_cast<double>(p.estimate.devices);
+    return p.estimate.per_device.value * devices / tokens_per_request;
+  }
+
+  Growth start(const PhasePoint& point) const {
+    Growth out;
+    out.limit.batch = point.batch;
+    out.best_capacity = point.requests_per_s;
+    out.best_supported = cluster_.size.requests_per_s_supported;
+    return out;
+  }
+
+  void accept(Growth& out, const PhasePoint& grown, const PhasePoint& prefill,
+              const PhasePoint& decode) const {
+    out.limit.batch = grown.batch;
+    out.best_capacity = std::max(out.best_capacity, grown.requests_per_s);
+    if (!together()) return;
+    if (const auto size = size_aggregated(demand_, prefill, decode)) {
+      const double each =
+          size->requests_per_s_supported / static_cast<double>(size->decode_instances);
+      const auto instances = static_cast<double>(cluster_.size.decode_instances);
+      out.best_supported = std::max(out.best_supported, each * instances);
+    }
+  }
+
+  bool out_of_memory(const infer::InferOutcome& outcome, const infer::StepModel& model,
+                     const PhasePoint& prefill, const PhasePoint& decode, Limit& limit) const {
+    const auto* no = std::get_if<infer::Infeasible>(&outcome);
+    if (no == nullptr && (!together() || shared_memory(request_, model, decode, prefill).fits())) {
+      return false;
+    }
+    limit.kind = Kind::memory;
+    limit.text =
+        no != nullptr ? no->reason : "the next batch does not fit beside the other phase's cache";
+    return true;
+  }
+
+  const PlanRequest& request_;
+  const ClusterPlan& cluster_;
+  Demand demand_;
+};
+
+std::string one_fewer(const char* what, std::int64_t instances, double supported, double rate) {
+  if (instances <= 1) return fmt::format("one {} instance is the least", what);
+  const auto n = static_cast<double>(instances);
+  const double then = supported * (n - 1.0) / n;
+  if (then >= rate) {
+    return fmt::format("{} {} instances: one fewer would miss a latency target", instances, what);
+  }
+  return fmt::format("{} {} instances: one fewer supports at most {} requests/s", instances, what,
+                     format_significant(then));
+}
+
+}  // namespace
+
+void explain_limits(const PlanRequest& request, ClusterPlan& plan) {
+  Grower grower(request, plan);
+  const Growth decode = grower.decode();
+  const Growth prefill = grower.prefill();
+  plan.decode_limit = decode.limit;
+  plan.prefill_limit = prefill.limit;
+  const Sizing& s = plan.size;
+  if (plan.serving == Serving::aggregated) {
+    plan.granularity =
+        one_fewer("serving", s.decode_instances,
+                  std::max(decode.best_supported, prefill.best_supported), s.requests_per_s);
+    return;
+  }
+  const auto whole = [&](const Growth& g, std::int64_t n) {
+    return g.best_capacity * static_cast<double>(n) * request.utilisation;
+  };
+  plan.granularity = fmt::format(
+      "{}; {}",
+      one_fewer("prefill", s.prefill_instances, whole(prefill, s.prefill_instances),
+                s.requests_per_s),
+      one_fewer("decode", s.decode_instances, whole(decode, s.decode_instances), s.requests_per_s));
+}
+
+}  // namespace fathom::study

@@ -1,0 +1,226 @@
+#include "study/scenario.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "core/data_dir.hpp"
+#include "core/error.hpp"
+#include "core/json_io.hpp"
+#include "core/json_reader.hpp"
+
+namespace fathom::study {
+namespace {
+
+constexpr std::array<std::string_view, 2> kPhases{"prefill", "decode"};
+constexpr std::array<std::string_view, 3> kMlaForms{"automatic", "naive", "absorbed"};
+constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
+constexpr std::array<std::string_view, 2> kOrders{"greedy", "half_layer"};
+constexpr std::array<std::string_view, 3> kAllToAll{"automatic", "throughput", "low_latency"};
+constexpr double kMaxCount = 1e9;
+constexpr std::int64_t kMaxRanks = 1 << 20;
+
+model::ReadOptions read_options(JsonReader& in) {
+  model::ReadOptions options;
+  options.text_only = in.boolean_or("text_only", false);
+  options.attention = in.string_or("attention", "");
+  if (in.has("model_patch")) {
+    const nlohmann::json& patch = in.raw("model_patch");
+    if (!patch.is_object()) in.fail("model_patch", "expected an object of configuration fields");
+    for (const auto& item : patch.items())
+      options.sets.push_back(fmt::format("{}={}", item.key(), item.value().dump()));
+  }
+  return options;
+}
+
+// `<what>` of the whole instance, or `<what>_per_gpu` times its devices; exactly one of them.
+double instance_count(JsonReader& in, const std::string& what, const mapping::Plan& plan) {
+  const std::string per_gpu = what + "_per_gpu";
+  if (in.has(what) && in.has(per_gpu))
+    in.fail(per_gpu, fmt::format("contradicts '{}'; give one of them", what));
+  if (in.has(per_gpu)) {
+    return in.number(per_gpu, 1e-6, kMaxCount) * static_cast<double>(mapping::devices(plan));
+  }
+  if (!in.has(what)) in.fail(what, fmt::format("missing; expected '{}' or '{}'", what, per_gpu));
+  return in.number(what, 1.0, kMaxCount);
+}
+
+void within_limit(const JsonReader& in, std::string_view key, double tokens,
+                  const model::ArchSpec& arch) {
+  const auto limit = static_cast<double>(arch.max_position_embeddings);
+  if (limit > 0.0 && tokens > limit) {
+    in.fail(key, fmt::format("{:.0f} tokens exceed max_position_embeddings = {} of {}", tokens,
+                             arch.max_position_embeddings, arch.name));
+  }
+}
+
+infer::DecodeQuery read_decode(JsonReader& in, const mapping::Plan& plan,
+                               const model::ArchSpec& arch) {
+  infer::DecodeQuery q;
+  q.sequences = instance_count(in, "sequences", plan);
+  q.context_tokens = in.number("context_tokens", 0.0, kMaxCount);
+  q.draft_tokens = in.integer_or("draft_tokens", 0, 0, 64);
+  if (q.draft_tokens > 0 && !in.has("acceptance")) {
+    in.fail("acceptance",
+            "missing; with draft_tokens give the probability that a draft is accepted (0 to 1)");
+  }
+  q.acceptance = in.number_or("acceptance", 0.0, 0.0, 1.0);
+  if (q.draft_tokens == 0 && q.acceptance > 0.0) in.fail("acceptance", "needs draft_tokens >= 1");
+  q.reserve_tokens = in.number_or("reserve_tokens", 0.0, 0.0, kMaxCount);
+  within_limit(in, "context_tokens", q.context_tokens + 1.0 + q.reserve_tokens, arch);
+  return q;
+}
+
+infer::PrefillQuery read_prefill(JsonReader& in, const mapping::Plan& plan,
+                                 const model::ArchSpec& arch) {
+  infer::PrefillQuery q;
+  q.prompts = instance_count(in, "prompts", plan);
+  q.prompt_tokens = in.number("prompt_tokens", 1.0, kMaxCount);
+  q.cached_tokens = in.number_or("cached_tokens", 0.0, 0.0, kMaxCount);
+  q.chunk_tokens = in.number_or("chunk_tokens", 0.0, 0.0, kMaxCount);
+  if (q.cached_tokens >= q.prompt_tokens) {
+    in.fail("cached_tokens", fmt::format("{:g} must be less than prompt_tokens = {:g}",
+                                         q.cached_tokens, q.prompt_tokens));
+  }
+  within_limit(in, "prompt_tokens", q.prompt_tokens, arch);
+  return q;
+}
+
+void check_mla(const JsonReader& in, const Scenario& s) {
+  if (s.options.mla == model::MlaForm::automatic) return;
+  for (const model::LayerSpec& layer : s.model.arch.kinds) {
+    if (std::holds_alternative<model::MlaSpec>(layer.attention)) return;
+  }
+  in.fail("mla",
+          fmt::format("{} has no latent attention to run in either form", s.model.arch.name));
+}
+
+}  // namespace
+
+mapping::Plan parse_plan(const nlohmann::json& document, std::string_view where) {
+  JsonReader in{document, std::string(where)};
+  mapping::Plan p;
+  p.tp = in.integer_or("tp", 1, 1, kMaxRanks);
+  p.pp = in.integer_or("pp", 1, 1, kMaxRanks);
+  p.ep = in.integer_or("ep", 1, 1, kMaxRanks);
+  p.dp = in.integer_or("dp", 1, 1, kMaxRanks);
+  p.cp = in.integer_or("cp", 1, 1, kMaxRanks);
+  in.ignore("devices");  // derived; printed by `fathom explain`
+  p.redundant_experts = in.integer_or("redundant_experts", 0, 0, kMaxRanks);
+  p.expert_load = in.number_or("expert_load", 1.0, 1.0, 1e4);
+  p.two_batch_overlap = in.boolean_or("two_batch_overlap", false);
+  p.fixed_order = in.choice_or("order", kOrders, 1) == 1;
+  p.all_to_all = static_cast<mapping::AllToAll>(in.choice_or("all_to_all", kAllToAll, 0));
+  p.all_remote = in.boolean_or("all_remote", false);
+  in.finish();
+  if (mapping::devices(p) > kMaxRanks) {
+    throw InputError(fmt::format("{}: tp*pp*dp*cp = {} devices, expected at most {}", where,
+                                 mapping::devices(p), kMaxRanks));
+  }
+  return p;
+}
+
+model::Precision parse_precision(const nlohmann::json& document, std::string_view where,
+                                 const model::Precision& defaults) {
+  JsonReader in{document, std::string(where)};
+  model::Precision p = defaults;
+  p.linear = in.dtype_or("linear", p.linear);
+  p.experts = in.dtype_or("experts", p.experts);
+  p.other = in.dtype_or("other", p.other);
+  // a changed weight format brings its own activation format unless that is given too
+  if (in.has("linear")) p.linear_input = model::input_for(p.linear);
+  if (in.has("experts")) p.experts_input = model::input_for(p.experts);
+  p.linear_input = in.dtype_or("linear_input", p.linear_input);
+  p.experts_input = in.dtype_or("experts_input", p.experts_input);
+  p.dispatch = in.dtype_or("dispatch", p.dispatch);
+  p.combine = in.dtype_or("combine", p.combine);
+  if (in.has("kv")) p.kv = model::parse_kv_layout(in.string("kv"), in.at("kv"));
+  in.finish();
+  return p;
+}
+
+Scenario parse_scenario(const nlohmann::json& document, std::string_view where) {
+  JsonReader in{document, std::string(where)};
+  Scenario s;
+  s.name = in.string_or("name", "");
+  in.ignore({"$schema", "comment"});
+  const std::string model_name = in.string("model");
+  s.read = read_options(in);
+  s.model = model::load_model(model_name, s.read);
+  s.cluster = hw::load_cluster(in.string("hardware"));
+  if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
+  s.options.precision = model::default_precision(s.model.arch);
+  if (in.has("precision")) {
+    s.options.precision =
+        parse_precision(in.raw("precision"), in.at("precision"), s.options.precision);
+  }
+  s.options.mla = static_cast<model::MlaForm>(in.choice_or("mla", kMlaForms, 0));
+  s.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
+  check_mla(in, s);
+  const bool decode = in.choice("phase", kPhases) == 1;
+  JsonReader workload = in.object("workload");
+  if (decode) {
+    s.workload = read_decode(workload, s.plan, s.model.arch);
+  } else {
+    s.workload = read_prefill(workload, s.plan, s.model.arch);
+  }
+  workload.finish();
+  in.finish();
+  return s;
+}
+
+Scenario load_scenario(std::string_view file) {
+  const std::string path{file};
+  return parse_scenario(read_json(path), path + "#");
+}
+
+namespace {
+
+// A file of ours goes by its name: results must not depend on where the files lie.
+std::string shown_file(const std::filesystem::path& path, std::string_view folder) {
+  return path.parent_path() == data_dir() / folder ? path.stem().string() : path.string();
+}
+
+void add_read_options(const model::ReadOptions& read, nlohmann::json& out) {
+  if (read.text_only) out["text_only"] = true;
+  if (!read.attention.empty()) out["attention"] = read.attention;
+  for (const std::string& set : read.sets) {
+    const std::size_t equals = set.find('=');
+    out["model_patch"][set.substr(0, equals)] = nlohmann::json::parse(set.substr(equals + 1));
+  }
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Scenario& s) {
+  nlohmann::json plan = mapping::to_json(s.plan);
+  plan["order"] = kOrders[s.plan.fixed_order ? 1 : 0];
+  plan.erase("fixed_order");
+  nlohmann::json out{{"name", s.name},
+                     {"model", shown_file(s.model.path, "models")},
+                     {"hardware", shown_file(s.cluster.path, "hwprofiles")},
+                     {"plan", std::move(plan)},
+                     {"precision", model::to_json(s.options.precision)},
+                     {"mla", kMlaForms[static_cast<std::size_t>(s.options.mla)]},
+                     {"elementwise", kElementwise[s.options.fused_elementwise ? 1 : 0]}};
+  add_read_options(s.read, out);
+  if (const auto* d = std::get_if<infer::DecodeQuery>(&s.workload)) {
+    out["phase"] = "decode";
+    out["workload"] = {{"sequences", d->sequences},
+                       {"context_tokens", d->context_tokens},
+                       {"draft_tokens", d->draft_tokens},
+                       {"acceptance", d->acceptance},
+                       {"reserve_tokens", d->reserve_tokens}};
+  } else {
+    const auto& p = std::get<infer::PrefillQuery>(s.workload);
+    out["phase"] = "prefill";
+    out["workload"] = {{"prompts", p.prompts},
+                       {"prompt_tokens", p.prompt_tokens},
+                       {"cached_tokens", p.cached_tokens},
+                       {"chunk_tokens", p.chunk_tokens}};
+  }
+  return out;
+}
+
+}  // namespace fathom::study

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "hw/cluster.hpp"
+#include "infer/serving_point.hpp"
+#include "mapping/plan.hpp"
+#include "model/hf_config.hpp"
+#include "model/lower.hpp"
+
+namespace fathom::study {
+
+/// One question: this model, cut this way, on this machine, doing this. Parsed from JSON with every
+/// field checked; names are resolved to values so that nothing after this stage reads a file.
+struct Scenario {
+  std::string name;
+  model::ReadOptions read;  // how the model's file was changed on reading
+  model::Model model;
+  hw::Cluster cluster;
+  mapping::Plan plan;
+  model::LowerOptions options;
+  std::variant<infer::DecodeQuery, infer::PrefillQuery> workload;
+  std::vector<std::string> notes;  // assumptions made while resolving: shown in every output
+};
+
+/// `where` names the document in complaints ("scenario.json#"). InputError for anything misspelt,
+/// missing, out of range, contradictory, or beyond the model's context limit.
+Scenario parse_scenario(const nlohmann::json& document, std::string_view where);
+Scenario load_scenario(std::string_view file);
+
+/// The parts that other documents (plan requests) share with a scenario.
+mapping::Plan parse_plan(const nlohmann::json& document, std::string_view where);
+model::Precision parse_precision(const nlohmann::json& document, std::string_view where,
+                                 const model::Precision& defaults);
+
+/// The scenario with every default spelled out; parse_scenario() of it gives the same scenario.
+nlohmann::json to_json(const Scenario& scenario);
+
+}  // namespace fathom::study

@@ -1,0 +1,90 @@
+#include "study/plan_request.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "../core/input_error.hpp"
+#include "catch.hpp"
+#include "study/plan_requests.hpp"
+
+using namespace fathom;
+using namespace fathom::study;
+using nlohmann::json;
+using test::at;
+using test::parsed;
+using test::small_request;
+
+namespace {
+
+std::string complaint(const json& document) {
+  return fathom::test::message_of([&] { parsed(document); });
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text << " should contain " << part);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a request says which of its fields is wrong", "[study][plan]") {
+  const json good = small_request();
+  const auto check = [&](const char* pointer, json value, const char* where, const char* what) {
+    CAPTURE(pointer);
+    const std::string message = complaint(at(good, pointer, std::move(value)));
+    CAPTURE(message);
+    CHECK(contains(message, std::string("plan.json#") + where));
+    CHECK(contains(message, what));
+    CHECK(message.find('\n') == std::string::npos);
+  };
+  check("/traffic/concurrency", 8, "/traffic/concurrency", "contradicts 'requests_per_s'");
+  check("/traffic/input_tokens", -1, "/traffic/input_tokens", "-1");
+  check("/traffic/input_tokens", 1e7, "/traffic/input_tokens", "max_position_embeddings");
+  check("/traffic/prefix_hit", 1.5, "/traffic/prefix_hit", "1.5");
+  check("/traffic/input_tokns", 1, "/traffic/input_tokns", "did you mean 'input_tokens'?");
+  check("/targets/ttft_ms", 100, "/targets", "ttft");
+  check("/targets/tpot_ms", 0, "/targets/tpot", "above 0");
+  check("/search/tp", json::array({0}), "/search/tp", "0");
+  check("/search/two_batch_overlap", "yes", "/search/two_batch_overlap", "true, false");
+  check("/search/serving", json::array({"agregated"}), "/search/serving",
+        "did you mean 'aggregated'?");
+  check("/search/draft_tokens", json::array({1}), "/acceptance", "missing");
+  check("/acceptance", 0.8, "/acceptance", "draft_tokens");
+  check("/utilisation", 1.5, "/utilisation", "1.5");
+  check("/hardware", json::array({"h800", "h800"}), "/hardware", "twice");
+  check("/hardware", json::array(), "/hardware", "empty");
+  check("/price_usd_per_gpu_hour", json{{"h900", 2}}, "/price_usd_per_gpu_hour/h900", "h800");
+  check("/search/max_instance_devices", 1 << 19, "/search/max_instance_devices", "max_devices");
+}
+
+TEST_CASE("a request needs a rate or a concurrency", "[study][plan]") {
+  json document = small_request();
+  document["traffic"].erase("requests_per_s");
+  CHECK(contains(complaint(document), "'requests_per_s' or 'concurrency'"));
+}
+
+TEST_CASE("a model that only describes its cache is refused", "[study][plan]") {
+  CHECK(contains(complaint(at(small_request(), "/model", "deepseek-v4.1-flash")), "KV cache only"));
+}
+
+TEST_CASE("drafts need a model that can make them", "[study][plan]") {
+  json document = at(small_request(), "/model", "llama-3.1-70b");
+  document["search"] = {{"draft_tokens", {1}}};
+  document["acceptance"] = 0.8;
+  CHECK(contains(complaint(document), "no MTP module"));
+}
+
+TEST_CASE("a request written out reads back the same", "[study][plan]") {
+  json document = small_request();
+  document["search"]["draft_tokens"] = {0, 1};
+  document["acceptance"] = 0.85;
+  document["price_usd_per_gpu_hour"] = 1.5;
+  document["precision"] = {{"kv", "fp8"}};
+  document["model_patch"] = {{"num_nextn_predict_layers", 1}};
+  const json written = to_json(parsed(document));
+  CHECK(to_json(parsed(written)) == written);
+}
+
+TEST_CASE("at least one prompt token is computed", "[study][plan]") {
+  CHECK(cached_tokens({.input_tokens = 100, .output_tokens = 1, .prefix_hit = 1.0}) == 99.0);
+  CHECK(cached_tokens({.input_tokens = 100, .output_tokens = 1, .prefix_hit = 0.5}) == 50.0);
+}
