@@ -1,12 +1,30 @@
-# fathom_module(NAME SOURCES a.cpp … USES core ops … [LINKS fmt::fmt …])
-# One static library per folder of sim/. USES is the folder's whole world: the `layers` test compares the includes
-# of every file with it, so an arrow that is not declared here fails by name.
-define_property(GLOBAL PROPERTY FATHOM_MODULES BRIEF_DOCS "names of all modules" FULL_DOCS "names of all modules")
+# fathom_module(NAME SOURCES a.cpp … USES core ops … [LINKS Threads::Threads …])
+# One static library per folder of sim/. USES is the folder's whole world: the `layers` test compares
+# the includes of every file with it, so an arrow that is not declared here fails by name. fmt and
+# nlohmann-json are at hand in every module's sources, never in its headers.
+define_property(GLOBAL PROPERTY FATHOM_MODULES BRIEF_DOCS "names of all modules"
+  FULL_DOCS "names of all modules")
 
 add_library(fathom_warnings INTERFACE)
 target_compile_options(fathom_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers)
 target_compile_features(fathom_warnings INTERFACE cxx_std_20)
+
+# Parsing json.hpp costs seconds a file. The first target of a kind precompiles the headers that its
+# sources include anyway, the others of that kind share the result.
+option(FATHOM_PRECOMPILE "Precompile third-party headers" ON)
+function(fathom_precompile target kind)
+  if(NOT FATHOM_PRECOMPILE)
+    return()
+  endif()
+  get_property(owner GLOBAL PROPERTY FATHOM_PRECOMPILED_${kind})
+  if(owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+  else()
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    set_property(GLOBAL PROPERTY FATHOM_PRECOMPILED_${kind} ${target})
+  endif()
+endfunction()
 
 function(fathom_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES;LINKS")
@@ -17,8 +35,10 @@ function(fathom_module name)
   add_library(fathom::${name} ALIAS fathom_${name})
   target_include_directories(fathom_${name} PUBLIC ${PROJECT_SOURCE_DIR}/sim)
   list(TRANSFORM arg_USES PREPEND fathom:: OUTPUT_VARIABLE used)
-  target_link_libraries(fathom_${name} PUBLIC ${used} PRIVATE fathom_warnings ${arg_LINKS})
+  target_link_libraries(fathom_${name} PUBLIC ${used}
+    PRIVATE fathom_warnings fmt::fmt nlohmann_json::nlohmann_json ${arg_LINKS})
   target_compile_features(fathom_${name} PUBLIC cxx_std_20)
+  fathom_precompile(fathom_${name} modules <nlohmann/json.hpp> <fmt/format.h> <fmt/ranges.h>)
   set_property(GLOBAL APPEND PROPERTY FATHOM_MODULES ${name})
   set_property(GLOBAL PROPERTY FATHOM_USES_${name} "${arg_USES}")
 endfunction()

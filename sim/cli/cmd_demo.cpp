@@ -44,12 +44,23 @@ void append(std::vector<report::Block>& to, std::vector<report::Block> blocks) {
             std::make_move_iterator(blocks.end()));
 }
 
-// A page inside a larger one: its headings move one level down, its notes stay.
+// A page inside a larger one: headings move one level down, long tables close, and the sources,
+// which the larger page lists already, go.
 std::vector<report::Block> nested(report::Document page) {
+  constexpr std::size_t kLongTable = 20;
   std::vector<report::Block> blocks;
   blocks.push_back(report::Paragraph{page.finding});
   for (report::Block& block : page.blocks) {
     if (auto* heading = std::get_if<report::Heading>(&block.content)) heading->level = 3;
+    if (const auto* details = std::get_if<report::Details>(&block.content);
+        details != nullptr && details->summary.ends_with("ources")) {
+      continue;
+    }
+    const auto* table = std::get_if<report::Table>(&block.content);
+    if (table != nullptr && table->rows.size() > kLongTable) {
+      blocks.push_back(report::Details{table->title, {std::move(block)}});
+      continue;
+    }
     blocks.push_back(std::move(block));
   }
   return blocks;
@@ -61,7 +72,6 @@ std::vector<report::Block> decode_step(const study::PlanResult& result) {
   if (best == nullptr) return {};
   const study::PlanRequest& request = result.request;
   study::Scenario scenario;
-  scenario.name = "decode step of the smallest cluster";
   scenario.model = request.model;
   scenario.cluster = request.hardware[best->hardware];
   scenario.plan = best->decode.plan;

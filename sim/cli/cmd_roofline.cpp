@@ -11,6 +11,7 @@
 #include "cli/command.hpp"
 #include "cli/scenario_flags.hpp"
 #include "core/error.hpp"
+#include "model/hf_config.hpp"
 #include "report/builders/roofline.hpp"
 #include "study/operator_roofline.hpp"
 #include "study/standard_plan.hpp"
@@ -19,11 +20,12 @@ namespace fathom::cli {
 namespace {
 
 constexpr const char* kWhere = "command line#";
+constexpr const char* kUsualKind = "gqa-8";
 
 struct Request {
   ScenarioFlags flags;
   std::vector<std::string> batches;
-  std::string other = "gqa-8";
+  std::string other;  // empty: kUsualKind where the model's heads allow it
   OutputOptions output;
 };
 
@@ -96,11 +98,24 @@ NamedScenario resolve_with_plan(Request& request) {
   return named;
 }
 
+// Nobody asked for the usual kind, so a model that cannot take it is no mistake.
+std::string other_attention(const std::string& asked, study::Scenario& scenario) {
+  if (asked == "none") return "";
+  if (!asked.empty()) return asked;
+  try {
+    model::with_attention(scenario.model.arch, kUsualKind);
+    return kUsualKind;
+  } catch (const InputError& reason) {
+    scenario.notes.push_back(fmt::format("No {} beside it: {}", kUsualKind, reason.what()));
+    return "";
+  }
+}
+
 void run(Request request) {
   const std::vector<double> batches = batches_of(request);
   complete(request.flags, batches.front());
-  const NamedScenario named = resolve_with_plan(request);
-  const std::string other = request.other == "none" ? "" : request.other;
+  NamedScenario named = resolve_with_plan(request);
+  const std::string other = other_attention(request.other, named.scenario);
   const study::OperatorRoofline roofline =
       study::operator_roofline(named.scenario, batches, other, kWhere);
   report::Document document = report::roofline_document(roofline);

@@ -24,6 +24,22 @@ void fall_back(Dtype& input, std::string_view what, const hw::DeviceProfile& dev
   input = fp8_works ? Dtype::fp8_block : Dtype::bf16;
 }
 
+// Index keys widen like weights do (timing/roofline.cpp); only the report has to be told.
+void note_index_scores(const model::ArchSpec& arch, const model::KvLayout& layout,
+                       const hw::DeviceProfile& device, std::vector<std::string>* notes) {
+  const bool indexed = std::ranges::any_of(arch.kinds, [](const model::LayerSpec& layer) {
+    const auto* mla = std::get_if<model::MlaSpec>(&layer.attention);
+    const auto* compressed = std::get_if<model::CompressedSpec>(&layer.attention);
+    return (mla != nullptr && mla->indexer.index_topk > 0) ||
+           (compressed != nullptr && compressed->indexer.index_topk > 0);
+  });
+  if (!indexed || notes == nullptr || layout.index_key == model::IndexKeyFormat::bf16) return;
+  const Math wanted = layout.index_key == model::IndexKeyFormat::fp4 ? Math::fp4 : Math::fp8;
+  if (device.peak_of(wanted).value > 0.0) return;
+  notes->push_back(fmt::format("{} has no {} arithmetic: index scores run on widened keys",
+                               device.id, name(wanted)));
+}
+
 void prepare(StepModel& m, const model::StepShape& step) {
   if (!m.programs.empty() && m.prepared_phase == step.phase &&
       m.prepared_drafts == step.draft_tokens)
@@ -52,6 +68,7 @@ StepModel make_step_model(model::ArchSpec arch, hw::Cluster cluster, const mappi
                           model::LowerOptions options, std::vector<std::string>* notes) {
   fall_back(options.precision.linear_input, "projection", cluster.device, notes);
   fall_back(options.precision.experts_input, "expert", cluster.device, notes);
+  note_index_scores(arch, options.precision.kv, cluster.device, notes);
   StepModel m;
   m.classes = mapping::rank_classes(arch, plan);
   for (const mapping::RankClass& c : m.classes) {

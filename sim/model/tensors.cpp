@@ -154,8 +154,8 @@ void add_norms(TensorList& list, std::int64_t norms) {
 }  // namespace
 
 std::string_view name(Shard shard) {
-  constexpr std::array<std::string_view, 7> names{"replicated", "columns", "rows", "heads",
-                                                  "kv_heads",   "experts", "vocab"};
+  constexpr std::array<std::string_view, 8> names{"replicated", "columns", "rows",        "heads",
+                                                  "kv_heads",   "experts", "expert_rows", "vocab"};
   return names[static_cast<std::size_t>(shard)];
 }
 

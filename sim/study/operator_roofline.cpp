@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "core/error.hpp"
+#include "model/params.hpp"
 
 namespace fathom::study {
 namespace {
@@ -164,10 +163,10 @@ void check(const std::vector<double>& batches, std::string_view where) {
 OperatorRoofline operator_roofline(const Scenario& scenario, const std::vector<double>& batches,
                                    const std::string& other_attention, std::string_view where) {
   check(batches, where);
+  model::expect_parameters(scenario.model.arch);
   OperatorRoofline out{.scenario = scenario, .batches = batches, .notes = scenario.notes};
   std::ranges::sort(out.batches);
-  const auto repeated = std::ranges::unique(out.batches);
-  out.batches.erase(repeated.begin(), repeated.end());
+  out.batches.erase(std::unique(out.batches.begin(), out.batches.end()), out.batches.end());
   if (const auto* d = std::get_if<infer::DecodeQuery>(&scenario.workload)) {
     out.context_tokens = d->context_tokens;
   } else {

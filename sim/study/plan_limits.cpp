@@ -139,15 +139,27 @@ class Grower {
   Demand demand_;
 };
 
-std::string one_fewer(const char* what, std::int64_t instances, double supported, double rate) {
-  if (instances <= 1) return fmt::format("one {} instance is the least", what);
-  const auto n = static_cast<double>(instances);
-  const double then = supported * (n - 1.0) / n;
-  if (then >= rate) {
-    return fmt::format("{} {} instances: one fewer would miss a latency target", instances, what);
+// The instances of one phase.
+struct Group {
+  const char* what;
+  std::int64_t instances;
+  double utilisation;
+  double supported;  // requests/s of all of them with the largest batches allowed
+};
+
+std::string one_fewer(const Group& g, double rate, double limit) {
+  if (g.instances <= 1) {
+    return fmt::format("1 {} instance, busy {} of the time (limit {})", g.what,
+                       format_percent(g.utilisation), format_percent(limit));
   }
-  return fmt::format("{} {} instances: one fewer supports at most {} requests/s", instances, what,
-                     format_significant(then));
+  const auto n = static_cast<double>(g.instances);
+  const double then = g.supported * (n - 1.0) / n;
+  if (then >= rate) {
+    return fmt::format("{} {} instances: one fewer would miss a latency target", g.instances,
+                       g.what);
+  }
+  return fmt::format("{} {} instances: one fewer supports at most {} requests/s", g.instances,
+                     g.what, format_significant(then));
 }
 
 }  // namespace
@@ -159,20 +171,23 @@ void explain_limits(const PlanRequest& request, ClusterPlan& plan) {
   plan.decode_limit = decode.limit;
   plan.prefill_limit = prefill.limit;
   const Sizing& s = plan.size;
+  const double limit = request.utilisation;
   if (plan.serving == Serving::aggregated) {
-    plan.granularity =
-        one_fewer("serving", s.decode_instances,
-                  std::max(decode.best_supported, prefill.best_supported), s.requests_per_s);
+    const double supported = std::max(decode.best_supported, prefill.best_supported);
+    plan.granularity = one_fewer({"serving", s.decode_instances, s.decode_utilisation, supported},
+                                 s.requests_per_s, limit);
     return;
   }
   const auto whole = [&](const Growth& g, std::int64_t n) {
-    return g.best_capacity * static_cast<double>(n) * request.utilisation;
+    return g.best_capacity * static_cast<double>(n) * limit;
   };
-  plan.granularity = fmt::format(
-      "{}; {}",
-      one_fewer("prefill", s.prefill_instances, whole(prefill, s.prefill_instances),
-                s.requests_per_s),
-      one_fewer("decode", s.decode_instances, whole(decode, s.decode_instances), s.requests_per_s));
+  plan.granularity = fmt::format("{}; {}",
+                                 one_fewer({"prefill", s.prefill_instances, s.prefill_utilisation,
+                                            whole(prefill, s.prefill_instances)},
+                                           s.requests_per_s, limit),
+                                 one_fewer({"decode", s.decode_instances, s.decode_utilisation,
+                                            whole(decode, s.decode_instances)},
+                                           s.requests_per_s, limit));
 }
 
 }  // namespace fathom::study

@@ -172,6 +172,7 @@ void read_price(JsonReader& in, PlanRequest& r) {
   }
   JsonReader prices = in.object(kKey);
   for (const hw::Cluster& cluster : r.hardware) {
+    prices.ignore(cluster.id);  // need not be there, but is a name to suggest
     if (prices.has(cluster.id)) r.price_override[cluster.id] = prices.number(cluster.id, 0.0, 1e6);
   }
   prices.finish();

@@ -21,6 +21,17 @@ constexpr std::array<std::string_view, 3> kAllToAll{"automatic", "throughput", "
 constexpr double kMaxCount = 1e9;
 constexpr std::int64_t kMaxRanks = 1 << 20;
 
+// A name or file that must exist, so that a complaint points at the field and not into thin air.
+std::string existing_file(JsonReader& in, std::string_view key, std::string_view folder) {
+  const std::string name = in.string(key);
+  try {
+    find_data_file(name, folder);
+  } catch (const InputError& error) {
+    in.fail(key, error.what());
+  }
+  return name;
+}
+
 model::ReadOptions read_options(JsonReader& in) {
   model::ReadOptions options;
   options.text_only = in.boolean_or("text_only", false);
@@ -145,10 +156,10 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   Scenario s;
   s.name = in.string_or("name", "");
   in.ignore({"$schema", "comment"});
-  const std::string model_name = in.string("model");
+  const std::string model_name = existing_file(in, "model", "models");
   s.read = read_options(in);
   s.model = model::load_model(model_name, s.read);
-  s.cluster = hw::load_cluster(in.string("hardware"));
+  s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
   if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {

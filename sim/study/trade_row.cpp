@@ -158,6 +158,7 @@ std::vector<TradeFormat> formats_of(const model::ArchSpec& arch, const std::stri
   std::erase(names, asked);
   names.insert(names.begin(), asked);
   std::vector<TradeFormat> out;
+  out.reserve(names.size());
   for (const std::string& name : names) {
     out.push_back(format_of(arch, name, model::parse_kv_layout(name, "kv")));
   }

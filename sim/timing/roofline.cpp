@@ -112,8 +112,15 @@ OpTime grouped_time(const ops::GroupedGemm& op, const hw::Cluster& cluster, cons
   return product_time(ops::cost(op), tiling, family_of(op), cluster, in_situ);
 }
 
-OpTime plain_time(const ops::OpCost& cost, Family family, const hw::Cluster& cluster,
+// What runs in place of an arithmetic that the device lacks: stored values are widened first.
+Math widened(Math math, const hw::DeviceProfile& device) {
+  if (device.peak_of(math).value > 0.0) return math;
+  return math == Math::fp4 && device.peak_of(Math::fp8).value > 0.0 ? Math::fp8 : Math::bf16;
+}
+
+OpTime plain_time(ops::OpCost cost, Family family, const hw::Cluster& cluster,
                   const InSitu& in_situ) {
+  cost.math = widened(cost.math, cluster.device);
   const Efficiency& e = cluster.efficiency.lookup(family, cost.math);
   const hw::DeviceProfile& device = cluster.device;
   const Seconds memory = traffic(cost) / (device.memory_bandwidth * e.memory);

@@ -1,6 +1,7 @@
 #include "timing/schedule.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/error.hpp"
@@ -58,6 +59,7 @@ class Simulation {
     std::size_t done = 0;
     while (done < count_) {
       const Choice choice = pick(layers, kind_at);
+      FATHOM_EXPECT(std::isfinite(choice.start.value), "a task takes a finite time");
       commit(choice, kind_at);
       Walker& w = walkers_[choice.walker];
       const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];

@@ -34,7 +34,10 @@ TEST_CASE("the program says what it is", "[cli]") {
   CHECK(version.out.starts_with("fathom "));
   const Run help = fathom({"--help"});
   CHECK(help.code == 0);
-  CHECK(help.out.find("Examples:") != std::string::npos);
+  for (const char* verb :
+       {"model", "hardware", "estimate", "explain", "compare", "roofline", "plan", "demo"}) {
+    CHECK(help.out.find(std::string("\n  fathom ") + verb) != std::string::npos);
+  }
 }
 
 TEST_CASE("the help of every verb has an example that begins with the verb", "[cli]") {
@@ -53,6 +56,10 @@ TEST_CASE("machine output of every command parses", "[cli]") {
   CHECK(json_of({"hardware", "list", "--format", "json"}).at("hardware").size() > 10);
   CHECK(json_of({"hardware", "show", "h800", "--format", "json"}).at("id") == "h800");
   CHECK(json_of({"hardware", "check", "h800", "--format", "json"}).at("profiles").size() == 1);
+  CHECK(json_of({"compare", "--models", "deepseek-v3", "--format", "json"}).is_object());
+  CHECK(json_of({"roofline", decode_example(), "--format", "json"}).is_object());
+  CHECK(json_of({"plan", source_file("examples/plan-deepseek-v3.json"), "--format", "json"})
+            .is_object());
   const json estimate = json_of({"estimate", decode_example(), "--format", "json"});
   CHECK(estimate.at("operators").size() > 20);
   for (const char* key : {"scenario", "estimate", "memory", "notes"}) CHECK(estimate.contains(key));
@@ -104,12 +111,15 @@ TEST_CASE("flags replace fields of the file", "[cli]") {
 }
 
 TEST_CASE("the scenario stage reads back as the same scenario", "[cli]") {
+  const std::string example =
+      GENERATE("examples/deepseek-v3-h800-decode.json", "examples/isca25-tpot-limit-ib.json");
   const TemporaryFolder folder;
-  const Run first = fathom({"explain", decode_example(), "--stage", "scenario"});
+  const Run first = fathom({"explain", source_file(example), "--stage", "scenario"});
   const Run second =
       fathom({"explain", folder.file("again.json", first.out), "--stage", "scenario"});
   CAPTURE(second.err);
   CHECK(first.out == second.out);
+  CHECK(first.out.find(FATHOM_SOURCE_DIR) == std::string::npos);
 }
 
 // ISCA'25 (arXiv 2505.09343) section 2.3.2: 3 bytes x 32 tokens x 9 experts x 7000 values per

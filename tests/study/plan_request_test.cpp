@@ -9,9 +9,9 @@
 using namespace fathom;
 using namespace fathom::study;
 using nlohmann::json;
-using test::at;
-using test::parsed;
-using test::small_request;
+using plan_test::at;
+using plan_test::parsed;
+using plan_test::small_request;
 
 namespace {
 
@@ -40,7 +40,7 @@ TEST_CASE("a request says which of its fields is wrong", "[study][plan]") {
   check("/traffic/input_tokens", -1, "/traffic/input_tokens", "-1");
   check("/traffic/input_tokens", 1e7, "/traffic/input_tokens", "max_position_embeddings");
   check("/traffic/prefix_hit", 1.5, "/traffic/prefix_hit", "1.5");
-  check("/traffic/input_tokns", 1, "/traffic/input_tokns", "did you mean 'input_tokens'?");
+  check("/traffic/input_tokns", 1, "/traffic", "did you mean 'input_tokens'?");
   check("/targets/ttft_ms", 100, "/targets", "ttft");
   check("/targets/tpot_ms", 0, "/targets/tpot", "above 0");
   check("/search/tp", json::array({0}), "/search/tp", "0");
@@ -52,7 +52,7 @@ TEST_CASE("a request says which of its fields is wrong", "[study][plan]") {
   check("/utilisation", 1.5, "/utilisation", "1.5");
   check("/hardware", json::array({"h800", "h800"}), "/hardware", "twice");
   check("/hardware", json::array(), "/hardware", "empty");
-  check("/price_usd_per_gpu_hour", json{{"h900", 2}}, "/price_usd_per_gpu_hour/h900", "h800");
+  check("/price_usd_per_gpu_hour", json{{"h900", 2}}, "/price_usd_per_gpu_hour", "did you mean 'h800'?");
   check("/search/max_instance_devices", 1 << 19, "/search/max_instance_devices", "max_devices");
 }
 

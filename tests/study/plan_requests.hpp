@@ -5,7 +5,7 @@
 
 #include "study/plan_search.hpp"
 
-namespace fathom::study::test {
+namespace fathom::study::plan_test {
 
 /// DeepSeek-V3 on H800 with a search small enough for a test.
 inline nlohmann::json small_request() {
@@ -31,4 +31,4 @@ inline nlohmann::json at(nlohmann::json document, const std::string& pointer,
   return document;
 }
 
-}  // namespace fathom::study::test
+}  // namespace fathom::study::plan_test

@@ -12,9 +12,9 @@
 using namespace fathom;
 using namespace fathom::study;
 using nlohmann::json;
-using test::at;
-using test::small_request;
-using test::solve;
+using plan_test::at;
+using plan_test::small_request;
+using plan_test::solve;
 
 namespace {
 
@@ -118,7 +118,7 @@ TEST_CASE("an impossible target is answered with what is possible", "[study][pla
   CHECK(cheapest_cluster(result) == nullptr);
   for (const ServingResult& s : result.hardware[0].serving) {
     CAPTURE(s.unreachable);
-    CHECK(s.unreachable.find("TPOT of 10.0 us is out of reach") != std::string::npos);
+    CHECK(s.unreachable.find("TPOT of 10.0 µs is out of reach") != std::string::npos);
     CHECK(s.unreachable.find("relax the TPOT target") != std::string::npos);
   }
 }
@@ -143,7 +143,7 @@ TEST_CASE("a cluster limit that nothing keeps is named", "[study][plan]") {
 }
 
 TEST_CASE("without a price the plan stands and costs are left out", "[study][plan]") {
-  PlanRequest request = test::parsed(small_request());
+  PlanRequest request = plan_test::parsed(small_request());
   request.hardware[0].price = {};
   const PlanResult result = search_plans(request, {.threads = 1});
   REQUIRE(smallest_cluster(result) != nullptr);

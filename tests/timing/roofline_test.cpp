@@ -93,3 +93,19 @@ TEST_CASE("DeepGEMM's published rows on H800 come out within 15 percent", "[timi
     CHECK(ops::cost(op).flops.value / t.value / 1e12 == Approx(r.tflops).epsilon(0.15));
   }
 }
+
+TEST_CASE("an arithmetic that the device lacks runs in the next wider one", "[timing][roofline]") {
+  const auto peak = [](hw::Cluster& c, Math math) -> FlopsPerSecond& {
+    return c.device.peak[static_cast<std::size_t>(math)];
+  };
+  ops::Indexer scores{.heads = 64, .head_dim = 128, .query_tokens = 1.0, .keys = 1e6, .pairs = 1e6};
+  hw::Cluster c = machine();
+  scores.math = Math::fp8;
+  const Seconds in_fp8 = time_of(ops::Op{scores}, c, {}).total;
+  scores.math = Math::fp4;
+  peak(c, Math::fp4) = FlopsPerSecond{};
+  CHECK(time_of(ops::Op{scores}, c, {}).total == in_fp8);
+  peak(c, Math::fp8) = FlopsPerSecond{};
+  peak(c, Math::bf16) = FlopsPerSecond{1e12};  // slow enough for arithmetic to bind
+  CHECK(time_of(ops::Op{scores}, c, {}).total.value == Approx(2.0 * 64 * 128 * 1e6 / 1e12));
+}

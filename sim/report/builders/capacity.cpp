@@ -8,6 +8,7 @@
 
 #include "core/si_format.hpp"
 #include "report/builders/capacity_tables.hpp"
+#include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
@@ -86,13 +87,12 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
   KeyFigures out;
   out.figures = {
       {"smallest cluster", whole(p.devices), hardware_id(result, p),
-       fmt::format("{} node{}, {}", p.nodes, p.nodes == 1 ? "" : "s", study::name(p.serving))},
+       fmt::format("{} node{}, {}, supports {} requests/s", p.nodes, p.nodes == 1 ? "" : "s",
+                   study::name(p.serving), format_significant(p.size.requests_per_s_supported))},
       {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
       {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(r.targets.tpot)},
-      {"supported", Cell{p.size.requests_per_s_supported}, "requests/s",
-       fmt::format("{} asked for", format_significant(p.size.requests_per_s))},
-      {"output per device", Cell{p.output_tokens_per_s_per_device}, "tokens/s",
-       format_significant(p.tokens_per_s_per_user) + " tokens/s per user"}};
+      {"output", Cell{p.output_tokens_per_s_per_device}, "tokens/s/GPU",
+       format_significant(p.tokens_per_s_per_user) + " tokens/s for a user"}};
   if (const ClusterPlan* cheap = study::cheapest_cluster(result)) {
     out.figures.push_back(
         {"cheapest cluster", Cell{cheap->cost->usd_per_million_blended}, "USD/M tokens",
@@ -186,18 +186,13 @@ void add_notes(std::vector<Block>& blocks, const PlanResult& result) {
 }
 
 Block sources(const PlanRequest& r) {
-  Details details{.summary = "Sources"};
-  const auto add = [&](const std::string& what, const std::vector<std::string>& list) {
-    for (const std::string& source : list) {
-      details.blocks.push_back(Note{NoteKind::source, fmt::format("{}, {}", what, source)});
-    }
-  };
-  add(r.model.arch.name, r.model.source);
+  SourceRows rows;
+  rows.add(r.model.arch.name, r.model.source);
   for (const hw::Cluster& cluster : r.hardware) {
-    add(cluster.id, cluster.sources);
-    add("efficiencies " + cluster.efficiency.name, cluster.efficiency.sources);
+    rows.add(cluster.id, cluster.sources);
+    rows.add("efficiencies " + cluster.efficiency.name, cluster.efficiency.sources);
   }
-  return details;
+  return sources_block(std::move(rows));
 }
 
 void add_front(std::vector<Block>& blocks, const PlanResult& result, int level) {
@@ -228,6 +223,7 @@ void add_winners(std::vector<Block>& blocks, const PlanResult& result, int level
   blocks.push_back(memory_table(plans));
   blocks.push_back(Heading{level, "Where the time goes", "time"});
   blocks.push_back(time_table(plans));
+  blocks.push_back(evidence_table(plans));
 }
 
 }  // namespace

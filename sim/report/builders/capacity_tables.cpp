@@ -6,7 +6,7 @@
 #include <array>
 #include <map>
 
-#include "core/si_format.hpp"
+#include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
@@ -59,11 +59,17 @@ std::vector<Cell> time_row(const std::string& name, const char* phase, const Pha
     if (step.by_bound[b] > step.by_bound[largest]) largest = b;
   }
   for (std::size_t b = 0; b < timing::kBoundCount; ++b) {
-    row.emplace_back(share_of(step.by_bound, b), b == largest ? Mark::bound : Mark::none);
+    row.push_back(share_cell(share_of(step.by_bound, b), b == largest ? Mark::bound : Mark::none));
   }
-  row.emplace_back(step.exposed_communication / step.latency);
+  row.push_back(share_cell(step.exposed_communication / step.latency));
+  return row;
+}
+
+std::vector<Cell> evidence_row(const std::string& name, const char* phase,
+                               const PhasePoint& point) {
+  std::vector<Cell> row{name, phase};
   for (std::size_t e = 0; e < hw::kEvidenceCount; ++e) {
-    row.emplace_back(share_of(step.by_evidence, e));
+    row.push_back(share_cell(share_of(point.estimate.step.step.by_evidence, e)));
   }
   return row;
 }
@@ -140,10 +146,10 @@ Table delivery_table(const std::vector<NamedPlan>& plans) {
   Table table{
       .title = "What each delivers",
       .columns = {text_column("hardware"), text_column("serving"), number_column("TTFT", "ms"),
-                  number_column("TPOT", "ms"), number_column("per user", "tokens/s"),
+                  number_column("TPOT", "ms"), number_column("speed", "tokens/s/user"),
                   number_column("served", "requests/s"), number_column("supported", "requests/s"),
-                  number_column("output per device", "tokens/s"),
-                  number_column("input + output per device", "tokens/s"),
+                  number_column("output", "tokens/s/GPU"),
+                  number_column("in + out", "tokens/s/GPU"),
                   number_column("prefill busy", "", NumberFormat::percent),
                   number_column("decode busy", "", NumberFormat::percent)}};
   for (const NamedPlan& p : plans) {
@@ -201,20 +207,30 @@ Table limits_table(const std::vector<NamedPlan>& plans) {
 
 Table time_table(const std::vector<NamedPlan>& plans) {
   Table table{
-      .title = "One step: what binds its operators, and what the figures rest on",
+      .title = "What binds the operators of one step, by time",
       .columns = {text_column("cluster"), text_column("phase"), number_column("step", "ms")}};
   for (std::size_t b = 0; b < timing::kBoundCount; ++b) {
     table.columns.push_back(number_column(std::string(timing::name(static_cast<timing::Bound>(b))),
                                           "", NumberFormat::percent));
   }
   table.columns.push_back(number_column("exposed network", "", NumberFormat::percent));
+  for (const NamedPlan& p : plans) {
+    table.rows.push_back(time_row(row_name(p), "prefill", p.plan->prefill));
+    table.rows.push_back(time_row(row_name(p), "decode", p.plan->decode));
+  }
+  return table;
+}
+
+Table evidence_table(const std::vector<NamedPlan>& plans) {
+  Table table{.title = "What the efficiencies behind that time rest on",
+              .columns = {text_column("cluster"), text_column("phase")}};
   for (std::size_t e = 0; e < hw::kEvidenceCount; ++e) {
     table.columns.push_back(number_column(std::string(hw::name(static_cast<hw::Evidence>(e))), "",
                                           NumberFormat::percent));
   }
   for (const NamedPlan& p : plans) {
-    table.rows.push_back(time_row(row_name(p), "prefill", p.plan->prefill));
-    table.rows.push_back(time_row(row_name(p), "decode", p.plan->decode));
+    table.rows.push_back(evidence_row(row_name(p), "prefill", p.plan->prefill));
+    table.rows.push_back(evidence_row(row_name(p), "decode", p.plan->decode));
   }
   return table;
 }

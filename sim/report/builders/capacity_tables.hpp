@@ -27,8 +27,8 @@ Table shape_table(const std::vector<NamedPlan>& plans);
 Table delivery_table(const std::vector<NamedPlan>& plans);
 Table cost_table(const std::vector<NamedPlan>& plans);
 Table limits_table(const std::vector<NamedPlan>& plans);
-/// Of one step of each phase: by what binds the operators, and by what the figures rest on.
 Table time_table(const std::vector<NamedPlan>& plans);
+Table evidence_table(const std::vector<NamedPlan>& plans);
 Table memory_table(const std::vector<NamedPlan>& plans);
 /// For every machine and kind of serving without a cluster: the best it reaches, and why not more.
 Table unreachable_table(const study::PlanResult& result);

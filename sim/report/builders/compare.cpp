@@ -76,14 +76,15 @@ Plot cache_plot(const Group& group, const AttentionTrade& trade) {
       fmt::format("Cache of one sequence, {}: {} grows {} faster than {}", group.subject,
                   short_label(*by.most), ratio_text(ratio), short_label(*by.least)),
       {.label = "cache per sequence", .unit = "GiB", .scale = AxisScale::log}, cache_gib);
-  const double device = trade.cluster.device.memory_usable.value / kGiB;
-  const auto node = static_cast<double>(trade.cluster.devices_per_node);
-  plot.references.push_back(
-      {ReferenceKind::horizontal, device, "memory of one " + trade.cluster.device.id});
-  if (node > 1.0) {
-    plot.references.push_back({ReferenceKind::horizontal, node * device,
-                               fmt::format("of a node of {}", trade.cluster.devices_per_node)});
-  }
+  const Bytes device = trade.cluster.device.memory_usable;
+  const std::int64_t node = trade.cluster.devices_per_node;
+  const auto line = [&plot](Bytes memory, const std::string& of) {
+    plot.references.push_back({.kind = ReferenceKind::horizontal,
+                               .value = memory.value / kGiB,
+                               .label = fmt::format("{}: {}", of, format_bytes_binary(memory))});
+  };
+  line(device, "one " + trade.cluster.id);
+  if (node > 1) line(static_cast<double>(node) * device, fmt::format("node of {}", node));
   plot.note = fmt::format("Whole model, cache layout {}.", trade.request.kv);
   return plot;
 }

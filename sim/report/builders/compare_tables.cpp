@@ -29,7 +29,11 @@ Cell marked_beyond(double value, bool beyond) {
   return cell;
 }
 
+// A column with one number has no winner.
 void mark_extreme(Table& table, std::size_t column, bool least) {
+  const auto numbers = std::ranges::count_if(
+      table.rows, [column](const auto& row) { return number(row[column]) != nullptr; });
+  if (numbers < 2) return;
   double best = least ? std::numeric_limits<double>::infinity() : 0.0;
   const auto better = [&](double v) { return least ? v < best : v > best; };
   for (const auto& row : table.rows) {

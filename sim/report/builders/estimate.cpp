@@ -106,7 +106,7 @@ KeyFigures key_figures(const InferEstimate& e) {
                          decode ? "output tokens" : "prompt tokens computed"});
   if (decode) {
     out.figures.push_back({"speed", e.per_user.value, "tokens/s/user",
-                           fmt::format("{:g} tokens per step", e.accepted_tokens)});
+                           fmt::format("tokens per step: {:g}", e.accepted_tokens)});
   }
   out.figures.push_back({"exposed communication", exposed(step).value / kMilli, "ms",
                          share_text(exposed(step) / step.latency) + " of the step"});
