@@ -84,7 +84,7 @@ void add_fields(CLI::App& command, const std::array<Field, N>& fields, const cha
             field.flag,
             [&target, pointer](const std::string& text) { target.emplace_back(pointer, text); },
             field.help)
-        ->option_text(field.kind == Kind::list ? "A,B,…" : "VALUE")
+        ->option_text(field.kind == Kind::list ? "LIST" : "VALUE")
         ->group(group);
   }
 }
@@ -148,7 +148,7 @@ void apply(const PlanFlags& flags, json& document) {
 void add_plan_flags(CLI::App& command, PlanFlags& flags) {
   command.add_option("request", flags.file, "A plan request; flags replace its fields")
       ->option_text("REQUEST.json");
-  add_fields(command, kQuestion, "The question", flags);
+  add_fields(command, kQuestion, "The question; a LIST is separated by commas", flags);
   add_fields(command, kTraffic, "Traffic", flags);
   add_fields(command, kTargets, "Targets, means", flags);
   add_fields(command, kSearch, "Search (default: what suits model and machine)", flags);

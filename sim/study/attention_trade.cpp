@@ -106,8 +106,8 @@ void confess(const TradeRequest& request, AttentionTrade& trade) {
                   request.base));
   if (std::ranges::find(request.attentions, "tpa") != request.attentions.end()) {
     note(
-        "tpa caches factors; heads are rebuilt for every step and pass through memory, as no "
-        "fused kernel is modelled.");
+        "tpa caches factors; queries meet them directly, at the efficiency of absorbed MLA (no "
+        "measured kernel).");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 #include "model/kv_cache.hpp"
 
@@ -21,11 +22,24 @@ std::int64_t instances_for(double load, double capacity) {
 
 double devices_of(const PhasePoint& p) { return static_cast<double>(mapping::devices(p.plan)); }
 
-// Instances smaller than a node share one; larger ones take whole nodes.
-std::int64_t nodes_of(std::int64_t instances, std::int64_t devices, std::int64_t per_node) {
-  if (devices >= per_node) return instances * ((devices + per_node - 1) / per_node);
-  const std::int64_t fit = per_node / devices;
-  return (instances + fit - 1) / fit;
+// Instances of a node or more take whole nodes. Smaller ones share nodes; when their sizes divide a
+// node, larger ones first, they leave no gaps.
+std::int64_t nodes_of(const ClusterPlan& p, std::int64_t per_node) {
+  const std::array<std::pair<std::int64_t, std::int64_t>, 2> groups{
+      {{p.size.prefill_instances, mapping::devices(p.prefill.plan)},
+       {p.size.decode_instances, mapping::devices(p.decode.plan)}}};
+  std::int64_t nodes = 0;
+  std::int64_t shared = 0;  // devices
+  for (const auto& [instances, size] : groups) {
+    if (size < per_node && per_node % size == 0) {
+      shared += instances * size;
+    } else if (size < per_node) {
+      nodes += (instances + per_node / size - 1) / (per_node / size);
+    } else {
+      nodes += instances * ((size + per_node - 1) / per_node);
+    }
+  }
+  return nodes + (shared + per_node - 1) / per_node;
 }
 
 // The rate r at which an aggregated instance holds `requests` in the system:
@@ -162,8 +176,7 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
   const std::int64_t prefill_devices = mapping::devices(prefill.plan);
   const std::int64_t decode_devices = mapping::devices(decode.plan);
   p.devices = size.prefill_instances * prefill_devices + size.decode_instances * decode_devices;
-  p.nodes = nodes_of(size.prefill_instances, prefill_devices, cluster.devices_per_node) +
-            nodes_of(size.decode_instances, decode_devices, cluster.devices_per_node);
+  p.nodes = nodes_of(p, cluster.devices_per_node);
   const auto devices = static_cast<double>(p.devices);
   const Traffic& t = request.traffic;
   p.tokens_per_s_per_user = 1.0 / size.tpot.value;

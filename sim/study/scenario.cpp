@@ -159,6 +159,10 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   const std::string model_name = existing_file(in, "model", "models");
   s.read = read_options(in);
   s.model = model::load_model(model_name, s.read);
+  if (s.model.arch.kv_cache_only) {
+    in.fail("model", fmt::format("{} describes its KV cache only; a step needs the whole model",
+                                 s.model.arch.name));
+  }
   s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
   if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
   s.options.precision = model::default_precision(s.model.arch);

@@ -92,7 +92,7 @@ TEST_CASE("what does not fit is refused with its sizes", "[infer]") {
   StepModel m = prepare("deepseek-v3", "h800", {.tp = 8, .ep = 8});
   const auto out = decode(m, {.sequences = 1, .context_tokens = 4096});
   REQUIRE(std::holds_alternative<Infeasible>(out));
-  CHECK_THAT(std::get<Infeasible>(out).reason, Catch::Matchers::Contains("GiB"));
+  CHECK_THAT(std::get<Infeasible>(out).reason, contains("GiB"));
 }
 
 TEST_CASE("a full pipeline yields as much as its slowest stage allows", "[infer]") {

@@ -62,27 +62,19 @@ void attention(BlockBuilder& b, const TpaSpec& s) {
                  .read_bytes = 2.0 * cached,
                  .kv_write_bytes = row.value},
                 Shard::replicated, Stage::attention_1);
-  // heads are rebuilt from the cached factors on the fly: one multiply-add per rank and element of
-  // every visible key and value
-  const double rows = kv_rows(b.step);
-  b.add("expand_kv",
-        ops::Gemm{.m = rows,
-                  .n = s.head_dim,
-                  .k = s.k_rank + s.v_rank,
-                  .batch = s.num_attention_heads,
-                  .weight = b.precision().other,
-                  .input = b.precision().other},
-        Shard::heads, Stage::attention_2);
-  b.add("attention",
-        ops::Attention{.heads = s.num_attention_heads,
-                       .kv_heads = s.num_attention_heads,
-                       .qk_head_dim = s.head_dim,
-                       .v_head_dim = s.head_dim,
-                       .query_tokens = b.rows,
-                       .kv_tokens = rows,
-                       .pairs = visible_pairs(b.step),
-                       .sequences = b.seqs,
-                       .prefill = b.prefill()},
+  // score = sum over ranks of a_r[h] (q_h · b_r): queries meet the cached factors, no head is
+  // rebuilt in memory. R_k head_dim multiply-adds a head and pair for the scores, R_v head_dim for
+  // the sum.
+  b.add("attention_core",
+        ops::LatentAttention{.heads = s.num_attention_heads,
+                             .qk_dim = s.k_rank * s.head_dim,
+                             .v_dim = s.v_rank * s.head_dim,
+                             .query_tokens = b.rows,
+                             .kv_tokens = kv_rows(b.step),
+                             .pairs = visible_pairs(b.step),
+                             .sequences = b.seqs,
+                             .row_bytes = row,
+                             .prefill = b.prefill()},
         Shard::heads, Stage::attention_2);
   b.cast("cast_o", static_cast<double>(q_width), b.precision().linear_input, Shard::heads,
          Stage::attention_2);
