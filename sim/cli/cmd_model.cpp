@@ -28,7 +28,7 @@ struct Request {
 constexpr double kMaxContext = 1e9;
 
 std::vector<std::int64_t> contexts_of(const Request& request) {
-  if (request.contexts.empty()) return {4096, 131072};
+  if (request.contexts.empty()) return {4096, 32768, 131072, 1048576};
   std::vector<std::int64_t> contexts;
   for (const std::string& text : request.contexts) {
     const auto digits = text.find_first_not_of("0123456789");
@@ -96,8 +96,9 @@ void add_model(CLI::App& app, int& exit_code) {
       ->option_text("NAME|FILE");
   command->add_flag("--list", request->list, "All models below models/");
   command
-      ->add_option("--contexts", request->contexts,
-                   "Context lengths of the KV and FLOP tables, comma-separated [4096,131072]")
+      ->add_option(
+          "--contexts", request->contexts,
+          "Context lengths of the KV and FLOP tables, comma-separated [4096,32768,131072,1048576]")
       ->delimiter(',')
       ->option_text("TOKENS");
   command

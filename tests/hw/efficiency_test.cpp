@@ -118,9 +118,9 @@ TEST_CASE("elementwise classes reach the bandwidth of the published trace", "[hw
   // Bytes per second of each class on 112 SMs of an H800, over its 3.35 TB/s.
   const auto set = load_efficiency("hopper-h800");
   CHECK(set.lookup(Family::norm, Math::bf16).memory ==
-        Catch::Detail::Approx(0.92 / 3.35).epsilon(1e-3));
+        Approx(0.92 / 3.35).epsilon(1e-3));
   CHECK(set.lookup(Family::copy, Math::bf16).memory ==
-        Catch::Detail::Approx(2.5 / 3.35).epsilon(1e-3));
+        Approx(2.5 / 3.35).epsilon(1e-3));
 }
 
 TEST_CASE("low-latency dispatch reproduces the published EP128 times on H800", "[hw][efficiency]") {
@@ -132,8 +132,8 @@ TEST_CASE("low-latency dispatch reproduces the published EP128 times on H800", "
     return e.overhead.value + 128 * 8 * token_bytes / (50e9 * e.memory);
   };
   CHECK(time(Family::dispatch_low_latency, 7168 + 56 * 4 + 16) ==
-        Catch::Detail::Approx(192e-6).epsilon(0.03));
-  CHECK(time(Family::combine_low_latency, 2 * 7168) == Catch::Detail::Approx(369e-6).epsilon(0.03));
+        Approx(192e-6).epsilon(0.03));
+  CHECK(time(Family::combine_low_latency, 2 * 7168) == Approx(369e-6).epsilon(0.03));
 }
 
 TEST_CASE("the resolved table lists a family once unless its arithmetics differ",

@@ -68,7 +68,7 @@ TEST_CASE("a profile quotes H800 as the ISCA paper does", "[hw][profiles]") {
   REQUIRE(h800.tiers.size() == 3);
   CHECK(h800.tiers[0].bandwidth == 200_GB_s);  // 400 GB/s bidirectional
   CHECK(h800.tiers[1].bandwidth == 50_GB_s);   // 400 Gb/s
-  CHECK(h800.tiers[0].latency.value == Catch::Detail::Approx(3.33e-6).epsilon(1e-12));
+  CHECK(h800.tiers[0].latency.value == Approx(3.33e-6).epsilon(1e-12));
   CHECK(h800.tiers[2].group == 8 * 2048);  // eight planes of 64 * 64 / 2 endpoints
   CHECK(h800.device.memory_capacity == 80_GiB);
 }

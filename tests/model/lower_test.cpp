@@ -36,7 +36,7 @@ TEST_CASE("naive MLA wins for chunks above 170.7 tokens on a long prefix", "[mod
                    .qk_nope_head_dim = 128,
                    .qk_rope_head_dim = 64,
                    .v_head_dim = 128};
-  CHECK(mla_crossover_tokens(v3) == Approx(512.0 * 256 / (1024 - 256)));
+  CHECK(mla_crossover_tokens(v3) == Approx(512.0 * 256 / (1024 - 256)).epsilon(1e-9));
   CHECK(mla_crossover_tokens(v3) == Approx(170.7).epsilon(1e-3));
   const auto chunk = [&](double t) { return cheaper_form(v3, {Phase::prefill, {{1, t, 1e6}}, 0}); };
   CHECK(chunk(170) == MlaForm::absorbed);

@@ -52,7 +52,8 @@ TEST_CASE("a request says which of its fields is wrong", "[study][plan]") {
   check("/utilisation", 1.5, "/utilisation", "1.5");
   check("/hardware", json::array({"h800", "h800"}), "/hardware", "twice");
   check("/hardware", json::array(), "/hardware", "empty");
-  check("/price_usd_per_gpu_hour", json{{"h900", 2}}, "/price_usd_per_gpu_hour", "did you mean 'h800'?");
+  check("/price_usd_per_gpu_hour", json{{"h900", 2}}, "/price_usd_per_gpu_hour",
+        "did you mean 'h800'?");
   check("/search/max_instance_devices", 1 << 19, "/search/max_instance_devices", "max_devices");
 }
 

@@ -57,10 +57,11 @@ TEST_CASE("one micro-batch waits for every wire; shared experts hide behind the 
   const std::vector<LayerTasks> kinds{dense_layer(2, 3), moe_layer(1, 2, 4, 5, 6, 3)};
   const auto sequence = layers(1, 10);
   const Schedule s = schedule(sequence, kinds, 1, Order::greedy, kNoFolding);
-  CHECK(s.makespan.value == Approx(5 + 10 * (1 + 2 + 4 + 5 + 6)));  // shared 3 < dispatch 4
+  CHECK(s.makespan.value ==
+        Approx(5 + 10 * (1 + 2 + 4 + 5 + 6)).epsilon(1e-9));  // shared 3 < dispatch 4
   const std::vector<LayerTasks> long_branch{dense_layer(2, 3), moe_layer(1, 2, 4, 5, 6, 7)};
   CHECK(schedule(sequence, long_branch, 1, Order::greedy, kNoFolding).makespan.value ==
-        Approx(5 + 10 * (1 + 2 + 7 + 5 + 6)));
+        Approx(5 + 10 * (1 + 2 + 7 + 5 + 6)).epsilon(1e-9));
 }
 
 TEST_CASE("two micro-batches are never faster than a lane nor slower than one after the other",
@@ -79,8 +80,10 @@ TEST_CASE("two micro-batches are never faster than a lane nor slower than one af
     const double on_wire = 2 * 20 * wire(kinds[1]);
     CHECK(s.makespan.value >= std::max(on_compute, on_wire) - 1e-9);
     CHECK(s.makespan.value <= on_compute + on_wire + 1e-9);
-    CHECK(s.busy[static_cast<std::size_t>(Lane::compute)].value == Approx(on_compute));
-    CHECK(s.busy[static_cast<std::size_t>(Lane::inter_node)].value == Approx(on_wire));
+    CHECK(s.busy[static_cast<std::size_t>(Lane::compute)].value ==
+          Approx(on_compute).epsilon(1e-9));
+    CHECK(s.busy[static_cast<std::size_t>(Lane::inter_node)].value ==
+          Approx(on_wire).epsilon(1e-9));
   }
 }
 

@@ -211,6 +211,7 @@ void add_winners(std::vector<Block>& blocks, const PlanResult& result, int level
   blocks.push_back(Heading{level, "The clusters", "clusters"});
   blocks.push_back(shape_table(plans));
   blocks.push_back(delivery_table(plans));
+  blocks.push_back(load_table(plans));
   blocks.push_back(cost_table(plans));
   if (Table missing = unreachable_table(result); !missing.rows.empty()) {
     blocks.push_back(std::move(missing));

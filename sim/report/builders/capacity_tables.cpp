@@ -147,21 +147,32 @@ Table delivery_table(const std::vector<NamedPlan>& plans) {
       .title = "What each delivers",
       .columns = {text_column("hardware"), text_column("serving"), number_column("TTFT", "ms"),
                   number_column("TPOT", "ms"), number_column("speed", "tokens/s/user"),
-                  number_column("served", "requests/s"), number_column("supported", "requests/s"),
                   number_column("output", "tokens/s/GPU"),
-                  number_column("in + out", "tokens/s/GPU"),
-                  number_column("prefill busy", "", NumberFormat::percent),
-                  number_column("decode busy", "", NumberFormat::percent)}};
+                  number_column("input + output", "tokens/s/GPU")}};
+  for (const NamedPlan& p : plans) {
+    const study::Sizing& s = p.plan->size;
+    table.rows.push_back({p.hardware, serving_text(*p.plan), s.ttft.value / kMilli,
+                          s.tpot.value / kMilli, p.plan->tokens_per_s_per_user,
+                          p.plan->output_tokens_per_s_per_device,
+                          p.plan->total_tokens_per_s_per_device});
+  }
+  return table;
+}
+
+Table load_table(const std::vector<NamedPlan>& plans) {
+  Table table{
+      .title = "How busy each is",
+      .columns = {text_column("hardware"), text_column("serving"),
+                  number_column("served", "requests/s"), number_column("supported", "requests/s"),
+                  number_column("busy with prefill", "", NumberFormat::percent),
+                  number_column("busy with decode", "", NumberFormat::percent)}};
   for (const NamedPlan& p : plans) {
     const study::Sizing& s = p.plan->size;
     // an aggregated instance is busy with prompts for one share and with answers for the rest
     const double decode_busy =
         apart(*p.plan) ? s.decode_utilisation : s.decode_utilisation - s.prefill_utilisation;
-    table.rows.push_back({p.hardware, serving_text(*p.plan), s.ttft.value / kMilli,
-                          s.tpot.value / kMilli, p.plan->tokens_per_s_per_user, s.requests_per_s,
-                          s.requests_per_s_supported, p.plan->output_tokens_per_s_per_device,
-                          p.plan->total_tokens_per_s_per_device, s.prefill_utilisation,
-                          decode_busy});
+    table.rows.push_back({p.hardware, serving_text(*p.plan), s.requests_per_s,
+                          s.requests_per_s_supported, s.prefill_utilisation, decode_busy});
   }
   return table;
 }

@@ -25,6 +25,7 @@ std::string instances_text(std::int64_t instances, const study::PhasePoint& poin
 
 Table shape_table(const std::vector<NamedPlan>& plans);
 Table delivery_table(const std::vector<NamedPlan>& plans);
+Table load_table(const std::vector<NamedPlan>& plans);
 Table cost_table(const std::vector<NamedPlan>& plans);
 Table limits_table(const std::vector<NamedPlan>& plans);
 Table time_table(const std::vector<NamedPlan>& plans);
