@@ -107,4 +107,8 @@ std::vector<std::string> list_data_files(std::string_view folder) {
   return names;
 }
 
+std::string shown_data_file(const std::filesystem::path& path, std::string_view folder) {
+  return path.parent_path() == data_dir() / folder ? path.stem().string() : path.string();
+}
+
 }  // namespace fathom

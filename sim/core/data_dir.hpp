@@ -16,6 +16,10 @@ std::filesystem::path data_dir();
 /// (case-insensitive). InputError with the nearest name otherwise.
 std::filesystem::path find_data_file(std::string_view name_or_file, std::string_view folder);
 
+/// The other way: the name of a file in <data_dir>/<folder>, the path of any other file. For output
+/// that must not depend on where the data lies.
+std::string shown_data_file(const std::filesystem::path& path, std::string_view folder);
+
 /// Names (without .json) of all files in <data_dir>/<folder>, sorted.
 std::vector<std::string> list_data_files(std::string_view folder);
 

@@ -54,8 +54,7 @@ std::optional<Sizing> size_aggregated(const Demand& demand, const PhasePoint& pr
 std::optional<Sizing> size_disaggregated(const Demand& demand, const PhasePoint& prefill,
                                          const PhasePoint& decode, Seconds kv_transfer);
 
-/// Time between an idle cluster's prompt and its first token, KV transfer not included: what a
-/// prefill point is chosen by.
+/// From a prompt's arrival at a disaggregated cluster to its first token, without KV transfer.
 Seconds prefill_wait(const PhasePoint& prefill);
 
 /// The whole prompt's cache from one device to another over the outermost link, after the prompt is
@@ -106,8 +105,7 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
                               const PhasePoint& prefill, const PhasePoint& decode,
                               const Sizing& size);
 
-/// Fills prefill_limit, decode_limit and granularity by trying larger batches and one instance
-/// fewer.
+/// Fills the limits and granularity by trying larger batches and one instance fewer.
 void explain_limits(const PlanRequest& request, ClusterPlan& plan);
 
 /// Smaller first: devices; of equal size the one further from its latency targets, then the one

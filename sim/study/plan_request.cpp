@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/data_dir.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
@@ -257,7 +258,9 @@ PlanRequest load_plan_request(std::string_view file) {
 
 json to_json(const PlanRequest& r) {
   json hardware = json::array();
-  for (const hw::Cluster& cluster : r.hardware) hardware.push_back(cluster.path.string());
+  for (const hw::Cluster& cluster : r.hardware) {
+    hardware.push_back(shown_data_file(cluster.path, "hwprofiles"));
+  }
   json traffic{{"input_tokens", r.traffic.input_tokens},
                {"output_tokens", r.traffic.output_tokens},
                {"prefix_hit", r.traffic.prefix_hit}};
@@ -270,7 +273,7 @@ json to_json(const PlanRequest& r) {
   if (r.targets.ttft) targets["ttft_s"] = r.targets.ttft->value;
   if (r.targets.tpot) targets["tpot_s"] = r.targets.tpot->value;
   json out{{"name", r.name},
-           {"model", r.model.path.string()},
+           {"model", shown_data_file(r.model.path, "models")},
            {"text_only", r.read_options.text_only},
            {"attention", r.read_options.attention},
            {"model_patch", model_patch_json(r.read_options.sets)},

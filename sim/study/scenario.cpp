@@ -192,11 +192,6 @@ Scenario load_scenario(std::string_view file) {
 
 namespace {
 
-// A file of ours goes by its name: results must not depend on where the files lie.
-std::string shown_file(const std::filesystem::path& path, std::string_view folder) {
-  return path.parent_path() == data_dir() / folder ? path.stem().string() : path.string();
-}
-
 void add_read_options(const model::ReadOptions& read, nlohmann::json& out) {
   if (read.text_only) out["text_only"] = true;
   if (!read.attention.empty()) out["attention"] = read.attention;
@@ -213,8 +208,8 @@ nlohmann::json to_json(const Scenario& s) {
   plan["order"] = kOrders[s.plan.fixed_order ? 1 : 0];
   plan.erase("fixed_order");
   nlohmann::json out{{"name", s.name},
-                     {"model", shown_file(s.model.path, "models")},
-                     {"hardware", shown_file(s.cluster.path, "hwprofiles")},
+                     {"model", shown_data_file(s.model.path, "models")},
+                     {"hardware", shown_data_file(s.cluster.path, "hwprofiles")},
                      {"plan", std::move(plan)},
                      {"precision", model::to_json(s.options.precision)},
                      {"mla", kMlaForms[static_cast<std::size_t>(s.options.mla)]},

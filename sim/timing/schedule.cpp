@@ -16,24 +16,20 @@ constexpr std::size_t kSimulatedPeriods = 10;  // of the periodic middle
 constexpr std::size_t kSettledPeriods = 6;     // after which the increment is steady
 
 /// Place of a compute task inside its layer under the half-layer order, in sixths of a layer.
-double slot_of(Stage stage) {
-  switch (stage) {
-    case Stage::attention_1:
-      return 0.0;
-    case Stage::attention_2:
-      return 2.0;
-    case Stage::shared:
-      return 2.5;
-    case Stage::dense:
-      return 2.6;
-    case Stage::experts:
-      return 4.0;
-    case Stage::receive:
-      return 5.9;  // just before the next layer's attention
-    default:
-      return 4.5;
-  }
-}
+constexpr std::array<double, model::kStageCount> kSlotOf = [] {
+  std::array<double, model::kStageCount> slot{};
+  slot.fill(4.5);
+  const auto set = [&slot](Stage stage, double value) {
+    slot[static_cast<std::size_t>(stage)] = value;
+  };
+  set(Stage::attention_1, 0.0);
+  set(Stage::attention_2, 2.0);
+  set(Stage::shared, 2.5);
+  set(Stage::dense, 2.6);
+  set(Stage::experts, 4.0);
+  set(Stage::receive, 5.9);  // just before the next layer's attention
+  return slot;
+}();
 constexpr double kSlotsPerLayer = 6.0;
 constexpr double kOffset = 3.0;  // of the second micro-batch
 
@@ -57,6 +53,7 @@ class Simulation {
   template <class KindAt, class Mark>
   Seconds run(std::size_t layers, const KindAt& kind_at, const Mark& mark) {
     std::size_t done = 0;
+    for (std::size_t i = 0; i < count_; ++i) look_ahead(i, layers, kind_at);
     while (done < count_) {
       const Choice choice = pick(layers, kind_at);
       FATHOM_EXPECT(std::isfinite(choice.start.value), "a task takes a finite time");
@@ -69,6 +66,7 @@ class Simulation {
         if (choice.walker + 1 == count_) mark(w.layer, w.ready);
         if (w.layer == layers) ++done;
       }
+      look_ahead(choice.walker, layers, kind_at);
     }
     Seconds end;
     for (std::size_t i = 0; i < count_; ++i) end = std::max(end, walkers_[i].ready);
@@ -88,7 +86,7 @@ class Simulation {
 
   double slot(const Walker& w, std::size_t which, Stage stage) const {
     return kSlotsPerLayer * static_cast<double>(w.layer) + kOffset * static_cast<double>(which) +
-           slot_of(stage);
+           kSlotOf[static_cast<std::size_t>(stage)];
   }
 
   // The slot of the next compute task of a micro-batch, or infinity when none is left.
@@ -111,19 +109,21 @@ class Simulation {
     return std::numeric_limits<double>::infinity();
   }
 
+  bool ordered() const { return order_ == Order::half_layer && count_ == 2; }
+
+  template <class KindAt>
+  void look_ahead(std::size_t which, std::size_t layers, const KindAt& kind_at) {
+    if (ordered()) next_slot_[which] = next_compute_slot(which, layers, kind_at);
+  }
+
   template <class KindAt>
   Choice pick(std::size_t layers, const KindAt& kind_at) const {
     Choice best;
     best.start = Seconds{std::numeric_limits<double>::infinity()};
-    const bool ordered = order_ == Order::half_layer && count_ == 2;
-    std::array<double, 2> next{};
-    if (ordered) {
-      for (std::size_t i = 0; i < count_; ++i) next[i] = next_compute_slot(i, layers, kind_at);
-    }
     for (std::size_t i = 0; i < count_; ++i) {
       const Walker& w = walkers_[i];
       if (w.layer >= layers) continue;
-      const bool my_turn = !ordered || next[i] <= next[1 - i];
+      const bool my_turn = !ordered() || next_slot_[i] <= next_slot_[1 - i];
       const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
       if (w.branch_pending && my_turn) {
         consider(best, {i, true, std::max(w.branch_ready, free_[index(Lane::compute)])});
@@ -175,6 +175,7 @@ class Simulation {
   Order order_;
   std::size_t count_;
   std::array<Walker, 2> walkers_{};
+  std::array<double, 2> next_slot_{};  // of each walker's next compute task, kept by look_ahead()
   std::array<Seconds, mapping::kLaneCount> free_{};
   std::array<Seconds, mapping::kLaneCount> busy_{};
 };

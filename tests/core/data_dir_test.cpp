@@ -104,3 +104,10 @@ TEST_CASE("a folder that cannot be listed is an error", "[core][data_dir]") {
 
 }  // namespace
 }  // namespace fathom
+
+TEST_CASE("a file of ours is shown by its name, any other by its path", "[core][data_dir]") {
+  const auto ours = fathom::data_dir() / "models" / "deepseek-v3.json";
+  CHECK(fathom::shown_data_file(ours, "models") == "deepseek-v3");
+  CHECK(fathom::shown_data_file(ours, "hwprofiles") == ours.string());
+  CHECK(fathom::shown_data_file("here/my.json", "models") == "here/my.json");
+}
