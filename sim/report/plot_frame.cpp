@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kAreaHeight = 320;
 constexpr double kLine = 19;             // from one line of text to the next
-constexpr double kTitleCharacters = 92;  // at 15 px over 720 px
+constexpr double kTitleCharacters = 74;  // bold at 15 px over 720 px, in the widest fallback font
 constexpr double kSlant = 0.64;          // sine of the 40 degrees category names turn by
 constexpr double kSlantRun = 0.77;       // and its cosine
 
