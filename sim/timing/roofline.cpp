@@ -11,16 +11,20 @@ namespace {
 using hw::Efficiency;
 using hw::Family;
 
-// (a^p + b^p)^(1/p) without overflow; far below the larger term the smaller one is lost in
-// rounding.
-Seconds blend(Seconds a, Seconds b, double p) {
-  const double high = std::max(a.value, b.value);
-  const double low = std::min(a.value, b.value);
-  if (high <= 0.0) return Seconds{};
-  const double r = low / high;
-  if (p >= 32.0 || r < 1e-3) return Seconds{high + (p < 2.0 ? low : 0.0)};
-  if (p == 1.0) return Seconds{high + low};
-  return Seconds{high * std::exp(std::log1p(std::exp(p * std::log(r))) / p)};
+constexpr double kMaximum = 32.0;  // from this exponent on a blend is the maximum
+constexpr double kLost = 1e-4;     // a term this far below the largest does not count
+
+// (a^p + b^p + c^p)^(1/p) without overflow.
+Seconds blend(Seconds a, Seconds b, Seconds c, double p) {
+  const double high = std::max({a.value, b.value, c.value});
+  if (high <= 0.0 || p >= kMaximum) return Seconds{high};
+  if (p == 1.0) return a + b + c;
+  double rest = -1.0;  // the largest counts as 1 below
+  for (const Seconds t : {a, b, c}) {
+    const double r = t.value / high;
+    if (r > kLost) rest += r == 1.0 ? 1.0 : std::exp(p * std::log(r));
+  }
+  return Seconds{rest > 0.0 ? high * std::exp(std::log1p(rest) / p) : high};
 }
 
 Seconds ideal_time(const ops::OpCost& cost, const hw::DeviceProfile& device) {
@@ -29,15 +33,22 @@ Seconds ideal_time(const ops::OpCost& cost, const hw::DeviceProfile& device) {
   return peak.value > 0.0 ? std::max(cost.flops / peak, memory) : memory;
 }
 
-OpTime assemble(const ops::OpCost& cost, Seconds compute, Seconds memory, const Efficiency& e,
-                Family family, const hw::DeviceProfile& device) {
+// What keeps a kernel busy: arithmetic, the memory interface, panels into the SMs.
+struct Load {
+  Seconds compute;
+  Seconds memory;
+  Seconds stream;
+};
+
+OpTime assemble(const ops::OpCost& cost, const Load& load, const Efficiency& e, Family family,
+                const hw::DeviceProfile& device) {
   OpTime out;
-  const Seconds busy = blend(compute, memory, e.blend);
+  const Seconds busy = blend(load.compute, load.memory, load.stream, e.blend);
   out.cost = cost;
   out.total = busy + e.overhead;
   out.ideal = ideal_time(cost, device);
-  out.bound =
-      e.overhead > busy ? Bound::overhead : (compute >= memory ? Bound::compute : Bound::memory);
+  const bool computing = load.compute >= std::max(load.memory, load.stream);
+  out.bound = e.overhead > busy ? Bound::overhead : (computing ? Bound::compute : Bound::memory);
   out.family = family;
   out.evidence = e.evidence;
   return out;
@@ -85,14 +96,14 @@ OpTime product_time(const ops::OpCost& cost, const Tiling& tiling, Family family
   const Efficiency& e = cluster.efficiency.lookup(family, cost.math);
   const hw::DeviceProfile& device = cluster.device;
   const FlopsPerSecond speed = rate(device, cost.math, e, in_situ);
-  Seconds compute = cost.flops / speed;
-  Seconds memory = traffic(cost) / (device.memory_bandwidth * e.memory);
+  Load load{.compute = cost.flops / speed,
+            .memory = traffic(cost) / (device.memory_bandwidth * e.memory)};
   if (e.feed.value > 0.0 && device.sm_count > 0.0) {
     const TileTime tiles = tile_time(tiling, speed, e, device.sm_count * in_situ.sm_share);
-    compute = tiles.compute;
-    memory = blend(memory, tiles.stream, e.blend);
+    load.compute = tiles.compute;
+    load.stream = tiles.stream;
   }
-  return assemble(cost, compute, memory, e, family, device);
+  return assemble(cost, load, e, family, device);
 }
 
 OpTime gemm_time(const ops::Gemm& op, const hw::Cluster& cluster, const InSitu& in_situ) {
@@ -126,7 +137,7 @@ OpTime plain_time(ops::OpCost cost, Family family, const hw::Cluster& cluster,
   const Seconds memory = traffic(cost) / (device.memory_bandwidth * e.memory);
   Seconds compute;
   if (cost.flops.value > 0.0) compute = cost.flops / rate(device, cost.math, e, in_situ);
-  return assemble(cost, compute, memory, e, family, device);
+  return assemble(cost, {.compute = compute, .memory = memory}, e, family, device);
 }
 
 OpTime elementwise_time(const ops::Elementwise& op, const hw::Cluster& cluster) {
@@ -135,7 +146,7 @@ OpTime elementwise_time(const ops::Elementwise& op, const hw::Cluster& cluster) 
   Efficiency e = cluster.efficiency.lookup(family, cost.math);
   e.overhead = static_cast<double>(op.kernels) * e.overhead;
   const Seconds memory = traffic(cost) / (cluster.device.memory_bandwidth * e.memory);
-  return assemble(cost, Seconds{}, memory, e, family, cluster.device);
+  return assemble(cost, {.memory = memory}, e, family, cluster.device);
 }
 
 OpTime wire_time(const net::CommTime& comm, Family family, const hw::Cluster& cluster) {

@@ -37,7 +37,8 @@ constexpr double kOffset = 3.0;  // of the second micro-batch
 struct Walker {
   std::size_t layer = 0;
   std::size_t task = 0;
-  Seconds ready;  // end of the last task of the chain
+  const LayerTasks* tasks = nullptr;  // of that layer
+  Seconds ready;                      // end of the last task of the chain
   bool branch_pending = false;
   Seconds branch_ready;
   Seconds branch_end;
@@ -53,16 +54,19 @@ class Simulation {
   template <class KindAt, class Mark>
   Seconds run(std::size_t layers, const KindAt& kind_at, const Mark& mark) {
     std::size_t done = 0;
-    for (std::size_t i = 0; i < count_; ++i) look_ahead(i, layers, kind_at);
+    for (std::size_t i = 0; i < count_; ++i) {
+      enter_layer(walkers_[i], layers, kind_at);
+      look_ahead(i, layers, kind_at);
+    }
     while (done < count_) {
-      const Choice choice = pick(layers, kind_at);
+      const Choice choice = pick(layers);
       FATHOM_EXPECT(std::isfinite(choice.start.value), "a task takes a finite time");
-      commit(choice, kind_at);
+      commit(choice);
       Walker& w = walkers_[choice.walker];
-      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
-      if (w.task == layer.size && !w.branch_pending) {
+      if (w.task == w.tasks->size && !w.branch_pending) {
         w.task = 0;
         ++w.layer;
+        enter_layer(w, layers, kind_at);
         if (choice.walker + 1 == count_) mark(w.layer, w.ready);
         if (w.layer == layers) ++done;
       }
@@ -109,6 +113,11 @@ class Simulation {
     return std::numeric_limits<double>::infinity();
   }
 
+  template <class KindAt>
+  void enter_layer(Walker& w, std::size_t layers, const KindAt& kind_at) const {
+    if (w.layer < layers) w.tasks = &kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+  }
+
   bool ordered() const { return order_ == Order::half_layer && count_ == 2; }
 
   template <class KindAt>
@@ -116,15 +125,14 @@ class Simulation {
     if (ordered()) next_slot_[which] = next_compute_slot(which, layers, kind_at);
   }
 
-  template <class KindAt>
-  Choice pick(std::size_t layers, const KindAt& kind_at) const {
+  Choice pick(std::size_t layers) const {
     Choice best;
     best.start = Seconds{std::numeric_limits<double>::infinity()};
     for (std::size_t i = 0; i < count_; ++i) {
       const Walker& w = walkers_[i];
       if (w.layer >= layers) continue;
       const bool my_turn = !ordered() || next_slot_[i] <= next_slot_[1 - i];
-      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+      const LayerTasks& layer = *w.tasks;
       if (w.branch_pending && my_turn) {
         consider(best, {i, true, std::max(w.branch_ready, free_[index(Lane::compute)])});
       }
@@ -148,10 +156,9 @@ class Simulation {
     if (candidate.start < best.start || (candidate.start == best.start && behind)) best = candidate;
   }
 
-  template <class KindAt>
-  void commit(const Choice& choice, const KindAt& kind_at) {
+  void commit(const Choice& choice) {
     Walker& w = walkers_[choice.walker];
-    const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(w.layer))];
+    const LayerTasks& layer = *w.tasks;
     if (choice.branch) {
       w.branch_end = choice.start + layer.branch;
       free_[index(Lane::compute)] = w.branch_end;
