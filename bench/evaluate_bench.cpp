@@ -38,6 +38,16 @@ void deepseek_v3_decode_two_batches(benchmark::State& state) {
 void deepseek_v3_decode_one_batch(benchmark::State& state) {
   decode_points(state, prepare("deepseek-v3", "h800", {.ep = 128, .dp = 128}), 128.0);
 }
+// The same point when everything is prepared anew: what keeping a StepModel is worth.
+void deepseek_v3_decode_unprepared(benchmark::State& state) {
+  const infer::StepModel once = prepare("deepseek-v3", "h800", {.ep = 128, .dp = 128});
+  for (auto _ : state) {
+    infer::StepModel model =
+        infer::make_step_model(once.arch, once.cluster, once.plan, once.options);
+    benchmark::DoNotOptimize(
+        infer::decode(model, {.sequences = 64.0 * 128.0, .context_tokens = 4096.0}));
+  }
+}
 void deepseek_v4_pro_decode(benchmark::State& state) {
   decode_points(state, prepare("deepseek-v4-pro", "b200", {.ep = 64, .dp = 64}), 64.0);
 }
@@ -57,6 +67,7 @@ void deepseek_v3_prefill_two_batches(benchmark::State& state) {
 
 BENCHMARK(deepseek_v3_decode_two_batches)->Unit(benchmark::kMicrosecond);
 BENCHMARK(deepseek_v3_decode_one_batch)->Unit(benchmark::kMicrosecond);
+BENCHMARK(deepseek_v3_decode_unprepared)->Unit(benchmark::kMicrosecond);
 BENCHMARK(deepseek_v4_pro_decode)->Unit(benchmark::kMicrosecond);
 BENCHMARK(llama_70b_decode_tp8)->Unit(benchmark::kMicrosecond);
 BENCHMARK(deepseek_v3_prefill_two_batches)->Unit(benchmark::kMicrosecond);

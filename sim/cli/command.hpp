@@ -14,7 +14,10 @@ class App;
 namespace fathom::cli {
 
 /// Exit codes of the program (README, "Exit codes").
-enum Exit : int { kOk = 0, kBug = 1, kInput = 2, kInfeasible = 3, kOutsideTolerance = 4 };
+inline constexpr int kOk = 0;
+inline constexpr int kBug = 1;
+inline constexpr int kInput = 2;
+inline constexpr int kInfeasible = 3;
 
 /// --format and --output of a command.
 struct OutputOptions {

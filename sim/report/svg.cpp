@@ -110,7 +110,9 @@ std::string label_along(const std::vector<std::array<double, 2>>& visible, const
   const auto& end = visible[visible.size() - 1 - visible.size() / 16];
   const auto& start = visible.front();
   const double angle = std::atan2(end[1] - start[1], end[0] - start[0]);
-  for (double along = 0; along <= text_width(text, kLabelSize); along += kLabelSize) {
+  const int steps = static_cast<int>(text_width(text, kLabelSize) / kLabelSize);
+  for (int step = 0; step <= steps; ++step) {
+    const double along = step * static_cast<double>(kLabelSize);
     const double x = end[0] - along * std::cos(angle) + 8 * std::sin(angle);
     const double y = end[1] - along * std::sin(angle) - 8 * std::cos(angle);
     placer.block(Box{x - 6, y - 6, x + 6, y + 6});
