@@ -98,11 +98,13 @@ InferOutcome prefill(StepModel& m, const PrefillQuery& q) {
   const double fresh = q.prompt_tokens - q.cached_tokens;
   const double chunk = q.chunk_tokens > 0.0 ? std::min(q.chunk_tokens, fresh) : fresh;
   Seconds pipeline;  // time for which the bottleneck stage is busy
-  for (double done = 0.0; done < fresh; done += chunk) {
+  const auto chunks = static_cast<std::int64_t>(std::ceil(fresh / chunk));
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    const double done = static_cast<double>(i) * chunk;
     step.groups.assign(1, {q.prompts, std::min(chunk, fresh - done), q.cached_tokens + done});
     out.step = evaluate(m, step);
     // chunks of one prompt follow each other through the pipeline; the last one pays the whole way
-    out.latency += done + chunk < fresh ? out.step.cycle : out.step.latency;
+    out.latency += i + 1 < chunks ? out.step.cycle : out.step.latency;
     pipeline += out.step.cycle;
   }
   out.memory = tightest(m, memory_query(m, q.prompts, q.prompt_tokens, false), &out.memory_class);

@@ -9,9 +9,12 @@ namespace fathom::net {
 namespace {
 
 // C(n, k) / C(m, k) for n <= m, without factorials.
-double choose_ratio(double n, double m, double k) {
+double choose_ratio(double n, double m, std::int64_t k) {
   double ratio = 1.0;
-  for (double i = 0.0; i < k; i += 1.0) ratio *= std::max(n - i, 0.0) / (m - i);
+  for (std::int64_t i = 0; i < k; ++i) {
+    const auto taken = static_cast<double>(i);
+    ratio *= std::max(n - taken, 0.0) / (m - taken);
+  }
   return ratio;
 }
 
@@ -47,7 +50,7 @@ double expected_bins(double bins, double copies, std::int64_t n_group, std::int6
   if (bins <= groups) {
     // several groups share a bin; it is missed when none of them is chosen
     const double per_bin = std::floor(groups / bins);
-    return std::min(bins * (1.0 - choose_ratio(groups - per_bin, groups, kept)),
+    return std::min(bins * (1.0 - choose_ratio(groups - per_bin, groups, topk_group)),
                     free_bins(bins, copies * bins));
   }
   // a group spreads over several bins: copies fall freely on the bins of the kept groups

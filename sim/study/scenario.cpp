@@ -89,7 +89,11 @@ infer::PrefillQuery read_prefill(JsonReader& in, const mapping::Plan& plan,
   q.prompts = instance_count(in, "prompts", plan);
   q.prompt_tokens = in.number("prompt_tokens", 1.0, kMaxCount);
   q.cached_tokens = in.number_or("cached_tokens", 0.0, 0.0, kMaxCount);
-  q.chunk_tokens = in.number_or("chunk_tokens", 0.0, 0.0, kMaxCount);
+  if (in.has("chunk_tokens")) q.chunk_tokens = in.number("chunk_tokens", 0.0, kMaxCount);
+  if (q.chunk_tokens > 0.0 && q.chunk_tokens < 1.0) {
+    in.fail("chunk_tokens",
+            fmt::format("found {:g}, expected 0 (whole prompts) or at least 1", q.chunk_tokens));
+  }
   if (q.cached_tokens >= q.prompt_tokens) {
     in.fail("cached_tokens", fmt::format("{:g} must be less than prompt_tokens = {:g}",
                                          q.cached_tokens, q.prompt_tokens));

@@ -10,13 +10,13 @@ namespace fathom::model::blocks {
 /// What every block needs: the shape's totals, number formats and where nodes go.
 class BlockBuilder {
  public:
-  BlockBuilder(const ArchSpec& arch_, const StepShape& step_, const LowerOptions& options_,
+  BlockBuilder(const ArchSpec& model, const StepShape& shape, const LowerOptions& lowering,
                OpGraph& out)
-      : arch(arch_),
-        step(step_),
-        options(options_),
-        rows(tokens(step_)),
-        seqs(sequences(step_)),
+      : arch(model),
+        step(shape),
+        options(lowering),
+        rows(tokens(shape)),
+        seqs(sequences(shape)),
         graph_(out) {}
 
   const ArchSpec& arch;
