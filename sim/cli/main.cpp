@@ -64,6 +64,7 @@ int fail(int code, std::string_view kind, std::string_view message) {
 
 std::vector<std::string_view> verb_names() {
   std::vector<std::string_view> names;
+  names.reserve(kVerbs.size());
   for (const Verb& verb : kVerbs) names.push_back(verb.name);
   return names;
 }
