@@ -13,6 +13,8 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang 14 does not deduce aggregates
 
 void add_indexer(TensorList& list, const IndexerSpec& indexer, std::int64_t q_lora_rank) {
   if (indexer.index_topk == 0 || indexer.shared) return;

@@ -35,8 +35,8 @@ std::vector<std::int64_t> divisors(std::int64_t n) {
 }
 
 std::vector<std::int64_t> or_default(const std::vector<std::int64_t>& given,
-                                     std::vector<std::int64_t> automatic) {
-  return given.empty() ? std::move(automatic) : given;
+                                     const std::vector<std::int64_t>& automatic) {
+  return given.empty() ? automatic : given;
 }
 
 // The smallest number of sequences per replica that fills every micro-batch of every stage.
@@ -115,7 +115,7 @@ class Evaluation {
       point.chunk_tokens = chunk;
       point.requests_per_s =
           estimate->per_device.value * static_cast<double>(estimate->devices) / fresh;
-      out_.prefill.push_back(std::move(point));
+      out_.prefill.push_back(point);
     }
   }
 
@@ -136,7 +136,7 @@ class Evaluation {
     point.draft_tokens = drafts;
     point.requests_per_s = estimate->per_device.value * static_cast<double>(estimate->devices) /
                            request_.traffic.output_tokens;
-    out_.decode.push_back(std::move(point));
+    out_.decode.push_back(point);
   }
 
   // Overlap needs two sequences where one may fit: the refusal of the plain form counts.

@@ -37,7 +37,7 @@ std::vector<PhasePoint> front_of(std::vector<PhasePoint> points, const Wait& wai
         {static_cast<double>(mapping::devices(p.plan)), wait(p).value, -p.requests_per_s});
   }
   std::vector<PhasePoint> front;
-  for (const std::size_t i : pareto_front(objectives)) front.push_back(std::move(points[i]));
+  for (const std::size_t i : pareto_front(objectives)) front.push_back(points[i]);
   return front;
 }
 
@@ -132,6 +132,7 @@ void size_apart(const PlanRequest& request, std::size_t hardware,
 
 std::vector<PhasePoint> user_front(const std::vector<PhasePoint>& points) {
   std::vector<Objectives> objectives;
+  objectives.reserve(points.size());
   for (const PhasePoint& p : points) {
     objectives.push_back({-p.estimate.per_user.value, -p.estimate.per_device.value, 0.0});
   }
