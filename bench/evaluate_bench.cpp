@@ -1,6 +1,6 @@
 // How long one inference point takes once its StepModel exists. Each iteration changes the batch,
-// so nothing can be remembered. Peers on the same kind of machine: aiconfigurator's warm step 19
-// us, InferSim 2 ms per prefill + decode point.
+// so nothing can be remembered. Reported for peers, not measured here: aiconfigurator's warm step
+// 19 us, InferSim 2 ms per prefill + decode point.
 
 #include <benchmark/benchmark.h>
 

@@ -34,7 +34,7 @@ hw::Family family_of(const ops::Op& op);
 
 /// t = overhead + (compute^p + memory^p)^(1/p). Products also know their CTAs: a grid that does not
 /// fill the device cannot stream at full bandwidth, and a started wave is paid in part (DeepGEMM on
-/// H800, tiles 128x128 shrinking to 64x32: median error 6 %).
+/// H800, tiles 128x128 shrinking to 64x32: median error 7.5 %).
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ);
 
 }  // namespace fathom::timing
