@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "core/json_io.hpp"
+#include "core/json_reader.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -158,21 +159,6 @@ std::pair<std::string, std::string> split_set(const std::string& text, const cha
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-// Field names of a configuration may hold what a JSON pointer must escape.
-std::string escaped(const std::string& key) {
-  std::string out;
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 bool any_flag(const ScenarioFlags& f) {
   return !(f.numbers.empty() && f.texts.empty() && f.switches.empty() && f.patches.empty() &&
            f.sets.empty());
@@ -186,7 +172,7 @@ void apply(const ScenarioFlags& flags, json& document) {
   for (const auto& [pointer, on] : flags.switches) put(document, pointer, on);
   for (const std::string& patch : flags.patches) {
     const auto [key, value] = split_set(patch, "--patch", "FIELD=VALUE");
-    const std::string pointer = "/model_patch/" + escaped(key);
+    const std::string pointer = "/model_patch/" + pointer_token(key);
     put(document, pointer, any_value(value, kWhere + pointer));
   }
   for (const std::string& set : flags.sets) {

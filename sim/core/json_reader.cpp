@@ -65,7 +65,18 @@ std::int64_t checked_integer(const json& value, const std::string& where, std::i
   return *v;
 }
 
-// One token of a JSON pointer (RFC 6901): '~' and '/' are escaped.
+std::string printable_token(std::string_view key) { return printable(pointer_token(key), 120); }
+
+std::string quoted_list(std::span<const std::string_view> names) {
+  std::string list;
+  for (const std::string_view name : names) {
+    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", name);
+  }
+  return list;
+}
+
+}  // namespace
+
 std::string pointer_token(std::string_view key) {
   std::string out;
   for (const char c : key) {
@@ -77,18 +88,8 @@ std::string pointer_token(std::string_view key) {
       out += c;
     }
   }
-  return printable(out, 120);
+  return out;
 }
-
-std::string quoted_list(std::span<const std::string_view> names) {
-  std::string list;
-  for (const std::string_view name : names) {
-    list += fmt::format("{}'{}'", list.empty() ? "" : ", ", name);
-  }
-  return list;
-}
-
-}  // namespace
 
 JsonReader::JsonReader(const json& object, std::string where)
     : object_(&object), where_(std::move(where)) {
@@ -112,7 +113,9 @@ void JsonReader::ignore(std::initializer_list<std::string_view> keys) {
   for (const std::string_view key : keys) ignore(key);
 }
 
-std::string JsonReader::at(std::string_view key) const { return where_ + "/" + pointer_token(key); }
+std::string JsonReader::at(std::string_view key) const {
+  return where_ + "/" + printable_token(key);
+}
 
 void JsonReader::fail(std::string_view key, const std::string& message) const {
   throw InputError(at(key) + ": " + message);

@@ -21,6 +21,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 /// "; did you mean 'x'?" or an empty string.
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known);
 
+/// `key` as one token of a JSON pointer: '~' and '/' are escaped (RFC 6901).
+std::string pointer_token(std::string_view key);
+
 struct UnitSuffix;  // a key suffix such as _gb_s and its size in base units
 
 /// Strict reader of one JSON object. Every complaint names `file#/pointer`, what was found and what

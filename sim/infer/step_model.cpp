@@ -33,8 +33,8 @@ void note_index_scores(const model::ArchSpec& arch, const model::KvLayout& layou
     return (mla != nullptr && mla->indexer.index_topk > 0) ||
            (compressed != nullptr && compressed->indexer.index_topk > 0);
   });
-  if (!indexed || notes == nullptr || layout.index_key == model::IndexKeyFormat::bf16) return;
-  const Math wanted = layout.index_key == model::IndexKeyFormat::fp4 ? Math::fp4 : Math::fp8;
+  const Math wanted = model::index_math(layout);
+  if (!indexed || notes == nullptr || wanted == Math::bf16) return;
   if (device.peak_of(wanted).value > 0.0) return;
   notes->push_back(fmt::format("{} has no {} arithmetic: index scores run on widened keys",
                                device.id, name(wanted)));

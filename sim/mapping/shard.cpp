@@ -89,6 +89,7 @@ struct Sharder {
     op.read_bytes /= width;
     op.write_bytes /= width;
     op.kv_write_bytes /= width;
+    op.repeated_bytes /= width;
     return op;
   }
   template <class T>

@@ -197,6 +197,7 @@ std::string list_of(std::span<const std::string_view> names) {
 
 [[noreturn]] void unknown_model(std::string_view model_type, std::string_view where) {
   std::vector<std::string_view> known;
+  known.reserve(std::size(kFamilies));
   for (const Family& family : kFamilies) known.push_back(family.model_type);
   throw InputError(fmt::format("{}/model_type: '{}' is no architecture we model{}; known: {}",
                                where, model_type, did_you_mean(model_type, known), list_of(known)));
@@ -204,8 +205,10 @@ std::string list_of(std::span<const std::string_view> names) {
 
 [[noreturn]] void unknown_architecture(std::string_view architecture, std::string_view where) {
   std::vector<std::string> names;
-  for (const Family& family : kFamilies)
+  names.reserve(std::size(kFamilies));
+  for (const Family& family : kFamilies) {
     names.push_back(std::string(family.architecture) + "ForCausalLM");
+  }
   const std::vector<std::string_view> known(names.begin(), names.end());
   throw InputError(fmt::format("{}/architectures/0: '{}' is no architecture we model{}", where,
                                architecture, did_you_mean(architecture, known)));

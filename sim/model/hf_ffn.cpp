@@ -150,6 +150,7 @@ std::vector<FfnSpec> mix(HfContext& context, const MoeSpec& moe, const std::vect
     context.in.ignore(dense_key);
   }
   std::vector<FfnSpec> layers;
+  layers.reserve(sparse.size());
   for (const bool is_sparse : sparse) {
     layers.push_back(is_sparse ? FfnSpec{{}, moe} : FfnSpec{dense, {}});
   }

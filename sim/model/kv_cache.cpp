@@ -11,8 +11,9 @@
 namespace fathom::model {
 namespace {
 
-constexpr std::array<std::string_view, 4> kFormats{"bf16", "fp8", "fp8_mla", "nvfp4"};
-constexpr std::array<std::string_view, 3> kIndexFormats{"index-bf16", "index-fp8", "index-fp4"};
+constexpr std::array<std::string_view, 5> kFormats{"bf16", "fp8", "fp8_mla", "nvfp4", "fp32"};
+constexpr std::array<std::string_view, 4> kIndexFormats{"index-bf16", "index-fp8", "index-fp4",
+                                                        "index-fp32"};
 
 // Elements that were not rotated share scales; rotated ones may stay in bf16.
 double plain_bytes(double elements, KvFormat format) {
@@ -24,6 +25,8 @@ double plain_bytes(double elements, KvFormat format) {
       return elements;
     case KvFormat::nvfp4:
       return elements / 2.0 + elements / 16.0;
+    case KvFormat::fp32:
+      return 4.0 * elements;
   }
   FATHOM_EXPECT(false, "unhandled KV format");
 }
@@ -40,6 +43,8 @@ double index_key_bytes(const IndexerSpec& indexer, IndexKeyFormat format) {
       return dim + dim / 128.0 * 4.0;
     case IndexKeyFormat::fp4:
       return dim / 2.0 + dim / 32.0;
+    case IndexKeyFormat::fp32:
+      return 4.0 * dim;
   }
   FATHOM_EXPECT(false, "unhandled index key format");
 }
@@ -134,6 +139,19 @@ KvLayout parse_kv_layout(std::string_view text, std::string_view where) {
   }
   layout.index_key = static_cast<IndexKeyFormat>(key - kIndexFormats.begin());
   return layout;
+}
+
+Math index_math(const KvLayout& layout) {
+  switch (layout.index_key) {
+    case IndexKeyFormat::fp32:
+    case IndexKeyFormat::bf16:
+      return Math::bf16;
+    case IndexKeyFormat::fp8:
+      return Math::fp8;
+    case IndexKeyFormat::fp4:
+      return Math::fp4;
+  }
+  FATHOM_EXPECT(false, "unhandled index key format");
 }
 
 LayerKv layer_kv(const AttentionSpec& attention, const KvLayout& layout) {

@@ -18,17 +18,18 @@ namespace fathom::model {
 ///   (656 B for 512 + 64);
 ///             V4 entries: e4m3 + rope in bf16 + one UE8M0 byte per 64 + pad (584 B for 512)
 ///   nvfp4     half a byte + one e4m3 scale per 16
-enum class KvFormat : std::uint8_t { bf16, fp8, fp8_mla, nvfp4 };
+///   fp32      four bytes an element: what `fathom run-model` holds
+enum class KvFormat : std::uint8_t { bf16, fp8, fp8_mla, nvfp4, fp32 };
 /// How indexer keys are stored: bf16 (256 B for 128), fp8 + fp32 scale (132 B), fp4 + UE8M0 per 32
-/// (68 B).
-enum class IndexKeyFormat : std::uint8_t { bf16, fp8, fp4 };
+/// (68 B), fp32 (512 B).
+enum class IndexKeyFormat : std::uint8_t { bf16, fp8, fp4, fp32 };
 struct KvLayout {
   KvFormat kv = KvFormat::bf16;
   IndexKeyFormat index_key = IndexKeyFormat::fp8;
   bool operator==(const KvLayout&) const = default;
 };
-/// "bf16", "fp8", "fp8_mla" or "nvfp4", optionally with "+index-bf16", "+index-fp8" or
-/// "+index-fp4".
+/// "bf16", "fp8", "fp8_mla", "nvfp4" or "fp32", optionally with "+index-bf16", "+index-fp8",
+/// "+index-fp4" or "+index-fp32".
 KvLayout parse_kv_layout(std::string_view text, std::string_view where);
 std::string_view name(KvFormat format);
 
@@ -43,6 +44,9 @@ struct LayerKv {
   Bytes state;     // the part of `constant` that is fp32 working state, not cache entries
   bool operator==(const LayerKv&) const = default;
 };
+/// The arithmetic of index scores over keys stored so.
+Math index_math(const KvLayout& layout);
+
 LayerKv layer_kv(const AttentionSpec& attention, const KvLayout& layout);
 
 /// Bytes of one sequence of `context_tokens` over all layers of the main model.

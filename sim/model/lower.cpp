@@ -122,6 +122,7 @@ nlohmann::json to_json(const OpGraph& graph) {
       out["stage"] = name(node.stage);
       out["flops"] = cost.flops.value;
       out["bytes"] = ops::traffic(cost).value;
+      out["compulsory_bytes"] = ops::compulsory(cost).value;
       nodes.push_back(std::move(out));
     }
     blocks.push_back({{"name", block.name}, {"repeat", block.repeat}, {"nodes", std::move(nodes)}});

@@ -28,6 +28,8 @@ OpCost cost(const LatentAttention& op) {
       .act_read = op.query_tokens * h * qk * size_of(Dtype::bf16),
       .act_write = op.query_tokens * h * v * size_of(Dtype::bf16),
       .kv_read = op.kv_tokens * op.row_bytes,
+      .repeated = (op.kv_distinct > 0.0 ? std::max(op.kv_tokens - op.kv_distinct, 0.0) : 0.0) *
+                  op.row_bytes,
   };
 }
 
@@ -54,7 +56,9 @@ OpCost cost(const LinearAttention& op) {
   return {
       .flops = Flops{7.0 * op.tokens * vh * dk * dv},
       .math = Math::bf16,
-      .act_read = op.tokens * (2.0 * kh * dk + vh * dv) * size_of(Dtype::bf16),
+      // queries, keys, values and writing strengths; decays in fp32
+      .act_read = op.tokens * (2.0 * kh * dk + vh * dv + vh) * size_of(Dtype::bf16) +
+                  op.tokens * vh * size_of(Dtype::fp32),
       .act_write = op.tokens * vh * dv * size_of(Dtype::bf16),
       .kv_read = op.state_passes * vh * dk * dv * size_of(op.state),
       .kv_write = op.state_passes * vh * dk * dv * size_of(op.state),

@@ -37,7 +37,8 @@ struct LatentAttention {
   std::int64_t qk_dim = 0;
   std::int64_t v_dim = 0;
   double query_tokens = 0.0;
-  double kv_tokens = 0.0;  // rows read; for a gathered top-k every query reads its own
+  double kv_tokens = 0.0;    // rows read; for a gathered top-k every query reads its own
+  double kv_distinct = 0.0;  // different rows among them, at most; 0: all
   double pairs = 0.0;
   double sequences = 0.0;
   Bytes row_bytes;  // one cached row as stored, scales included

@@ -15,6 +15,7 @@ struct OpCost {
   Bytes act_write;
   Bytes kv_read;
   Bytes kv_write;
+  Bytes repeated;  // of the above: rows that a gather or scatter moves once per use
 
   OpCost& operator+=(const OpCost& o);
   bool operator==(const OpCost&) const = default;
@@ -24,6 +25,9 @@ struct OpCost {
 inline Bytes traffic(const OpCost& c) {
   return c.weight_read + c.act_read + c.act_write + c.kv_read + c.kv_write;
 }
+/// What any algorithm must move: every element that is needed once, every result once. Equal to
+/// what a run of the reference kernel touches.
+inline Bytes compulsory(const OpCost& c) { return traffic(c) - c.repeated; }
 inline FlopsPerByte intensity(const OpCost& c) { return c.flops / traffic(c); }
 
 inline OpCost& OpCost::operator+=(const OpCost& o) {
@@ -33,6 +37,7 @@ inline OpCost& OpCost::operator+=(const OpCost& o) {
   act_write += o.act_write;
   kv_read += o.kv_read;
   kv_write += o.kv_write;
+  repeated += o.repeated;
   return *this;
 }
 

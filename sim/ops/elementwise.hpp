@@ -26,6 +26,9 @@ struct Elementwise {
   double read_bytes = 0.0;      // per row
   double write_bytes = 0.0;     // per row
   double kv_write_bytes = 0.0;  // per row, into the cache
+  double repeated_bytes = 0.0;  // per row, of the read and written ones: a token's row moved once
+                                // per expert
+  double weight_bytes = 0.0;    // once: a norm's weight
   int kernels = 1;              // launches
   bool operator==(const Elementwise&) const = default;
 };

@@ -44,9 +44,10 @@ json describe(const Attention& op) {
 json describe(const LatentAttention& op) {
   return {{"heads", op.heads},         {"qk_dim", op.qk_dim},
           {"v_dim", op.v_dim},         {"query_tokens", op.query_tokens},
-          {"kv_tokens", op.kv_tokens}, {"pairs", op.pairs},
-          {"sequences", op.sequences}, {"row_bytes", op.row_bytes.value},
-          {"sparse", op.sparse},       {"prefill", op.prefill}};
+          {"kv_tokens", op.kv_tokens}, {"kv_distinct", op.kv_distinct},
+          {"pairs", op.pairs},         {"sequences", op.sequences},
+          {"sparse", op.sparse},       {"row_bytes", op.row_bytes.value},
+          {"prefill", op.prefill}};
 }
 json describe(const Indexer& op) {
   return {{"heads", op.heads},     {"head_dim", op.head_dim}, {"query_tokens", op.query_tokens},
@@ -63,6 +64,8 @@ json describe(const Elementwise& op) {
           {"read_bytes_per_row", op.read_bytes},
           {"write_bytes_per_row", op.write_bytes},
           {"kv_write_bytes_per_row", op.kv_write_bytes},
+          {"repeated_bytes_per_row", op.repeated_bytes},
+          {"weight_bytes", op.weight_bytes},
           {"kernels", op.kernels}};
 }
 json describe(const Collective& op) {

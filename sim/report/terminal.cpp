@@ -11,6 +11,17 @@
 namespace fathom::report {
 namespace {
 
+constexpr std::size_t kMostPlotRows = 40;  // the numbers behind a plot; files carry them all
+
+// Rows 0, stride, 2 stride, …
+Table every(std::size_t stride, Table table) {
+  table.title += fmt::format(" (every {}th of {} points)", stride, table.rows.size());
+  std::vector<std::vector<Cell>> kept;
+  for (std::size_t i = 0; i < table.rows.size(); i += stride) kept.push_back(table.rows[i]);
+  table.rows = std::move(kept);
+  return table;
+}
+
 constexpr std::string_view kGap = "  ";
 constexpr std::string_view kBestSign = "*";
 constexpr std::string_view kBoundSign = "<";
@@ -121,7 +132,10 @@ class Writer {
   }
   void operator()(const Table& table) { section(render_terminal(table, options_)); }
   void operator()(const Plot& plot) {
-    section(render_terminal(data_table(plot), options_));
+    Table data = data_table(plot);
+    const std::size_t stride = (data.rows.size() + kMostPlotRows - 1) / kMostPlotRows;
+    if (stride > 1) data = every(stride, std::move(data));
+    section(render_terminal(data, options_));
     if (!plot.note.empty()) out_ += prose(plot.note, "", Style::dim);
   }
   void operator()(const KeyFigures& key) {

@@ -68,12 +68,15 @@ class BlockBuilder {
                  .write_bytes = row_size_of(to).value * width},
                 shard, stage);
   }
-  void norm(std::string_view node, double width, Shard shard, Stage stage, double m = -1.0) {
+  /// Normalises `width` elements a row; `weight` of them have a weight of their own.
+  void norm(std::string_view node, double width, Shard shard, Stage stage, double weight,
+            double m = -1.0) {
     elementwise(node,
                 {.kind = ops::ElementwiseKind::norm,
                  .rows = m < 0.0 ? rows : m,
                  .read_bytes = 2.0 * width,
-                 .write_bytes = 2.0 * width},
+                 .write_bytes = 2.0 * width,
+                 .weight_bytes = 2.0 * weight},
                 shard, stage);
   }
 

@@ -26,18 +26,6 @@ void compress(BlockBuilder& b, const CompressedSpec& s) {
                 Shard::replicated, Stage::attention_1);
 }
 
-Math index_math(const KvLayout& kv) {
-  switch (kv.index_key) {
-    case IndexKeyFormat::bf16:
-      return Math::bf16;
-    case IndexKeyFormat::fp8:
-      return Math::fp8;
-    case IndexKeyFormat::fp4:
-      return Math::fp4;
-  }
-  return Math::bf16;
-}
-
 Bytes index_key_bytes(const CompressedSpec& s, const KvLayout& kv) {
   CompressedSpec without = s;
   without.indexer = {};
@@ -92,15 +80,17 @@ void attention(BlockBuilder& b, const CompressedSpec& s) {
 
   b.cast("cast_x", static_cast<double>(d), in, Shard::replicated, Stage::attention_1);
   b.linear("wq_a", s.q_lora_rank, d, Shard::replicated, Stage::attention_1);
-  b.norm("q_norm", static_cast<double>(s.q_lora_rank), Shard::replicated, Stage::attention_1);
+  const auto q_rank = static_cast<double>(s.q_lora_rank);
+  b.norm("q_norm", q_rank, Shard::replicated, Stage::attention_1, q_rank);
   b.linear("wq_b", h * s.head_dim, s.q_lora_rank, Shard::heads, Stage::attention_1);
-  b.norm("q_head_norm_rope", q_width, Shard::heads, Stage::attention_1);
+  b.norm("q_head_norm_rope", q_width, Shard::heads, Stage::attention_1, 0.0);
   b.linear("wkv", s.head_dim, d, Shard::replicated, Stage::attention_1);
   b.elementwise("kv_norm_rope_write",
                 {.kind = ops::ElementwiseKind::norm,
                  .rows = b.rows,
                  .read_bytes = 2.0 * static_cast<double>(s.head_dim),
                  .kv_write_bytes = entry_bytes(s, b.precision().kv).value,
+                 .weight_bytes = 2.0 * static_cast<double>(s.head_dim),
                  .kernels = 2},
                 Shard::replicated, Stage::attention_1);
   compress(b, s);

@@ -69,7 +69,8 @@ void routed(BlockBuilder& b, const MoeSpec& s) {
                   {.kind = ops::ElementwiseKind::permute,
                    .rows = rows,
                    .read_bytes = row_size_of(p.experts_input).value * width,
-                   .write_bytes = row_size_of(p.experts_input).value * width},
+                   .write_bytes = row_size_of(p.experts_input).value * width,
+                   .repeated_bytes = row_size_of(p.experts_input).value * width * (1.0 - 1.0 / k)},
                   Shard::experts, Stage::experts);
   }
   b.add("experts.gate_up", gemm(2 * s.moe_intermediate_size, d), Shard::experts, Stage::experts);
@@ -87,7 +88,8 @@ void routed(BlockBuilder& b, const MoeSpec& s) {
                   {.kind = ops::ElementwiseKind::permute,
                    .rows = rows,
                    .read_bytes = 2.0 * width,
-                   .write_bytes = 2.0 * width},
+                   .write_bytes = 2.0 * width,
+                   .repeated_bytes = 2.0 * width * (1.0 - 1.0 / k)},
                   Shard::experts, Stage::experts);
   }
 }
@@ -111,7 +113,8 @@ void hyper_connection_in(BlockBuilder& b, Stage stage) {
 
 void enter_sublayer(BlockBuilder& b, Stage stage) {
   if (b.arch.hc_mult > 1) hyper_connection_in(b, stage);
-  b.norm("norm", static_cast<double>(b.arch.hidden_size), Shard::replicated, stage);
+  const auto d = static_cast<double>(b.arch.hidden_size);
+  b.norm("norm", d, Shard::replicated, stage, d);
 }
 
 void leave_sublayer(BlockBuilder& b, Stage stage) {
@@ -154,7 +157,8 @@ void moe(BlockBuilder& b, const MoeSpec& s) {
 
 void mtp_projection(BlockBuilder& b) {
   const std::int64_t d = b.arch.hidden_size;
-  b.norm("mtp.enorm_hnorm", 2.0 * static_cast<double>(d), Shard::replicated, Stage::attention_1);
+  const double both = 2.0 * static_cast<double>(d);
+  b.norm("mtp.enorm_hnorm", both, Shard::replicated, Stage::attention_1, both);
   if (b.arch.mtp_kind ==
       MtpKind::v4) {  // separate projections of the embedding and of every residual stream
     b.linear("mtp.e_proj", d, d, Shard::replicated, Stage::attention_1);
@@ -171,7 +175,8 @@ void head(BlockBuilder& b, double head_rows) {
     b.plain_linear("hc_head", b.arch.hc_mult, b.arch.hc_mult * d, Shard::replicated, Stage::head,
                    head_rows);
   }
-  b.norm("final_norm", static_cast<double>(d), Shard::replicated, Stage::head, head_rows);
+  const auto width = static_cast<double>(d);
+  b.norm("final_norm", width, Shard::replicated, Stage::head, width, head_rows);
   b.plain_linear("lm_head", b.arch.vocab_size, d, Shard::vocab, Stage::head, head_rows);
 }
 

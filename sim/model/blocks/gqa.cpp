@@ -11,6 +11,8 @@ Dtype cache_dtype(const KvLayout& kv) {
       return Dtype::bf16;
     case KvFormat::nvfp4:
       return Dtype::nvfp4;
+    case KvFormat::fp32:
+      return Dtype::fp32;
     default:
       return Dtype::fp8;
   }
@@ -45,8 +47,9 @@ void attention(BlockBuilder& b, const GqaSpec& s) {
   b.linear("k_proj", kv_width, d, Shard::kv_heads, Stage::attention_1);
   if (!s.k_eq_v) b.linear("v_proj", kv_width, d, Shard::kv_heads, Stage::attention_1);
   if (s.qk_norm || s.qk_norm_full_width) {
-    b.norm("q_norm", q, Shard::heads, Stage::attention_1);
-    b.norm("k_norm", kv, Shard::kv_heads, Stage::attention_1);
+    const auto head = static_cast<double>(s.head_dim);  // one weight for all heads, or one for each
+    b.norm("q_norm", q, Shard::heads, Stage::attention_1, s.qk_norm ? head : q);
+    b.norm("k_norm", kv, Shard::kv_heads, Stage::attention_1, s.qk_norm ? head : kv);
   }
   if (s.rope) {
     b.elementwise("rope_q",

@@ -21,7 +21,7 @@ void project(BlockBuilder& b, const MlaSpec& s) {
   if (s.q_lora_rank > 0) {
     const auto rank = static_cast<double>(s.q_lora_rank);
     b.linear("q_a_proj", s.q_lora_rank, d, Shard::replicated, Stage::attention_1);
-    b.norm("q_a_layernorm", rank, Shard::replicated, Stage::attention_1);
+    b.norm("q_a_layernorm", rank, Shard::replicated, Stage::attention_1, rank);
     b.cast("cast_q_a", rank, in, Shard::replicated, Stage::attention_1);
     b.linear("q_b_proj", q_width, s.q_lora_rank, Shard::heads, Stage::attention_1);
   } else {
@@ -37,6 +37,7 @@ void project(BlockBuilder& b, const MlaSpec& s) {
                  .read_bytes = 2.0 * row,
                  .write_bytes = 2.0 * row,
                  .kv_write_bytes = latent_row_bytes(s, b.precision().kv).value,
+                 .weight_bytes = 2.0 * static_cast<double>(s.kv_lora_rank),
                  .kernels = 2},
                 Shard::replicated, Stage::attention_1);
 }
@@ -62,18 +63,16 @@ void index(BlockBuilder& b, const MlaSpec& s) {
                  .kernels = 2},
                 Shard::replicated, Stage::attention_1);
   const double pairs = visible_pairs(b.step);
-  b.add(
-      "indexer.scores",
-      ops::Indexer{.heads = x.index_n_heads,
-                   .head_dim = x.index_head_dim,
-                   .query_tokens = b.rows,
-                   .keys = kv_rows(b.step),
-                   .pairs = pairs,
-                   .key_bytes = key,
-                   .math = math_of(b.precision().kv.index_key == IndexKeyFormat::bf16 ? Dtype::bf16
-                                                                                      : Dtype::fp8),
-                   .prefill = b.prefill()},
-      Shard::replicated, Stage::attention_2);
+  b.add("indexer.scores",
+        ops::Indexer{.heads = x.index_n_heads,
+                     .head_dim = x.index_head_dim,
+                     .query_tokens = b.rows,
+                     .keys = kv_rows(b.step),
+                     .pairs = pairs,
+                     .key_bytes = key,
+                     .math = index_math(b.precision().kv),
+                     .prefill = b.prefill()},
+        Shard::replicated, Stage::attention_2);
   b.elementwise("indexer.topk",
                 {.kind = ops::ElementwiseKind::misc, .rows = pairs, .read_bytes = 4.0},
                 Shard::replicated, Stage::attention_2);
@@ -143,6 +142,7 @@ void absorbed_core(BlockBuilder& b, const MlaSpec& s) {
                              .v_dim = s.kv_lora_rank,
                              .query_tokens = b.rows,
                              .kv_tokens = sparse ? pairs : kv_rows(b.step),
+                             .kv_distinct = kv_rows(b.step),
                              .pairs = pairs,
                              .sequences = b.seqs,
                              .row_bytes = latent_row_bytes(s, b.precision().kv),

@@ -122,9 +122,11 @@ std::string front_title(const PlanResult& result) {
 
 std::vector<std::string> model_assumptions(const PlanRequest& r) {
   const study::Traffic& t = r.traffic;
-  std::vector<std::string> out{
+  constexpr std::string_view kMeanValues =
       "Mean values in a steady state: every request has the same lengths, and queues in front of "
-      "prefill are left out beyond the step under way; percentiles need a simulation of arrivals.",
+      "prefill are left out beyond the step under way; percentiles need a simulation of arrivals.";
+  std::vector<std::string> out{
+      std::string(kMeanValues),
       fmt::format("Instances are busy at most {} of the time, so that queues stay short.",
                   format_percent(r.utilisation)),
       fmt::format("Decode sees a context of {} tokens (prompt and half the output) and reserves "
