@@ -18,6 +18,7 @@ inline constexpr int kOk = 0;
 inline constexpr int kBug = 1;
 inline constexpr int kInput = 2;
 inline constexpr int kInfeasible = 3;
+inline constexpr int kOutsideTolerance = 4;
 
 /// --format and --output of a command.
 struct OutputOptions {
@@ -52,6 +53,9 @@ void add_explain(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 void add_roofline(CLI::App& app, int& exit_code);
 void add_plan(CLI::App& app, int& exit_code);
+void add_verify(CLI::App& app, int& exit_code);
+void add_run_model(CLI::App& app, int& exit_code);
+void add_experiment(CLI::App& app, int& exit_code);
 void add_demo(CLI::App& app, int& exit_code);
 
 }  // namespace fathom::cli

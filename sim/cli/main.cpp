@@ -25,9 +25,12 @@ struct Verb {
 
 // In the order of --help: first what one run needs, then what builds on it.
 constexpr std::array kVerbs{
-    Verb{"model", add_model},     Verb{"hardware", add_hardware}, Verb{"estimate", add_estimate},
-    Verb{"explain", add_explain}, Verb{"compare", add_compare},   Verb{"roofline", add_roofline},
-    Verb{"plan", add_plan},       Verb{"demo", add_demo},
+    Verb{"model", add_model},         Verb{"hardware", add_hardware},
+    Verb{"estimate", add_estimate},   Verb{"explain", add_explain},
+    Verb{"compare", add_compare},     Verb{"roofline", add_roofline},
+    Verb{"plan", add_plan},           Verb{"verify", add_verify},
+    Verb{"run-model", add_run_model}, Verb{"experiment", add_experiment},
+    Verb{"demo", add_demo},
 };
 
 constexpr const char* kDescription =
@@ -45,6 +48,9 @@ constexpr const char* kFooter =
     "  fathom compare --base deepseek-v3 --attention mha,gqa-8,mla\n"
     "  fathom roofline examples/deepseek-v3-h800-decode.json\n"
     "  fathom plan examples/plan-deepseek-v3.json       the smallest cluster for a traffic\n"
+    "  fathom verify tests/golden/kernels               our kernels against the original code\n"
+    "  fathom run-model --config examples/tiny-deepseek-v3.json --prompt-tokens 17,4,99\n"
+    "  fathom experiment balance                        expert load under three policies\n"
     "  fathom demo                                      one report from all of these\n"
     "\n"
     "Every command has --help with examples, and --format json is complete for every command.\n"
