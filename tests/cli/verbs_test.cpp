@@ -34,15 +34,16 @@ TEST_CASE("the program says what it is", "[cli]") {
   CHECK(version.out.starts_with("fathom "));
   const Run help = fathom({"--help"});
   CHECK(help.code == 0);
-  for (const char* verb :
-       {"model", "hardware", "estimate", "explain", "compare", "roofline", "plan", "demo"}) {
+  for (const char* verb : {"model", "hardware", "estimate", "explain", "compare", "roofline",
+                           "plan", "verify", "run-model", "experiment", "demo"}) {
     CHECK(help.out.find(std::string("\n  fathom ") + verb) != std::string::npos);
   }
 }
 
 TEST_CASE("the help of every verb has an example that begins with the verb", "[cli]") {
   const std::string verb =
-      GENERATE("model", "hardware", "estimate", "explain", "compare", "roofline", "plan", "demo");
+      GENERATE("model", "hardware", "estimate", "explain", "compare", "roofline", "plan", "verify",
+               "run-model", "experiment", "demo");
   const Run run = fathom({verb, "--help"});
   CAPTURE(verb, run.out, run.err);
   CHECK(run.code == 0);
