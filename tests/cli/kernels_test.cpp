@@ -1,16 +1,15 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "catch.hpp"
 #include "program.hpp"
 
 // verify, run-model and experiment, as a user meets them.
 
-using namespace fathom::test;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+namespace fathom::test {
 namespace {
 
 const std::string kCases = "tests/golden/kernels";
@@ -115,3 +114,5 @@ TEST_CASE("experiments check their numbers", "[cli][experiment][bad]") {
   check_refused(fathom({"experiment", "balance", "--experts", "30"}), "does not divide");
   check_refused(fathom({"experiment", "balance", "--topk", "64"}), "more than --experts");
 }
+
+}  // namespace fathom::test
