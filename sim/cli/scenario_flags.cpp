@@ -52,7 +52,8 @@ constexpr std::array kPlanFields{
     Field{"--two-batch-overlap", "/plan/two_batch_overlap", Kind::on_off,
           "One micro-batch computes while the other communicates"},
     Field{"--order", "/plan/order", Kind::text, "greedy or half_layer, with overlap in decode"},
-    Field{"--all-to-all", "/plan/all_to_all", Kind::text, "automatic, throughput or low_latency"},
+    Field{"--all-to-all", "/plan/all_to_all", Kind::text,
+          "automatic, throughput, low_latency, hybrid or gather"},
     Field{"--all-remote", "/plan/all_remote", Kind::on_off,
           "Planning bound: every expert copy crosses the fabric"},
 };

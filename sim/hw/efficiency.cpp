@@ -77,6 +77,7 @@ Efficiency read_efficiency(JsonReader& entry, Family family, const SourceTable& 
   e.feed = BytesPerSecond{entry.number_or("feed_gb_s", 0.0, 0.0, 1e6) * 1e9};
   e.wave = entry.number_or("wave", 0.0, 0.0, 1.0);
   e.sustained_clock = entry.number_or("sustained_clock", 1.0, kShare.min, 1.0);
+  e.overlapped = entry.number_or("overlapped", 0.0, 0.0, 1.0);
   e.sm_busy_fixed_s = entry.number_or("sm_busy_fixed_us", 0.0, 0.0, 1e6) * 1e-6;
   e.sm_busy_per_token_s = entry.number_or("sm_busy_per_token_us", 0.0, 0.0, 1e6) * 1e-6;
   e.sm_reserved = entry.number_or("sm_reserved", 0.0, 0.0, 1e6);
@@ -124,6 +125,10 @@ std::filesystem::path referenced_file(JsonReader& parent, std::string_view key) 
 EfficiencySet read_transfer(JsonReader& reader, const SourceTable& sources, int transfers) {
   const auto from = referenced_file(reader, "from");
   const auto latency_scale = reader.number("communication_latency_scale", 0.1, 10.0);
+  // fitted forms hold for the same kernels on a close relative, not for another vendor's stack
+  // another stack on the same device leaves the evidence as it is
+  const bool same_device = reader.boolean_or("same_device", false);
+  const bool with_forms = reader.boolean_or("with_forms", false);
   read_grounds(reader, sources);
   reader.finish();
   if (transfers >= kMaxTransfers) {
@@ -138,10 +143,66 @@ EfficiencySet read_transfer(JsonReader& reader, const SourceTable& sources, int 
     const double scale = is_communication(static_cast<Family>(f)) ? latency_scale : 1.0;
     for (auto& e : set.table[f]) {
       e.overhead *= scale;
-      e.evidence = Evidence::assumed;
+      if (!same_device) e.evidence = Evidence::assumed;
     }
   }
+  if (!same_device) transfer(set.forms);
+  if (!with_forms) set.forms = {};
   return set;
+}
+
+struct Served {
+  Family family;
+  std::size_t math;  // kMathCount: any
+};
+
+/// Which entry of the table a form takes the place of.
+constexpr std::array<Served, kFormUseCount> kServed = [] {
+  std::array<Served, kFormUseCount> out{};
+  const auto set = [&out](FormUse use, Family family, std::size_t math = kMathCount) {
+    out[static_cast<std::size_t>(use)] = {family, math};
+  };
+  set(FormUse::gemm_bf16, Family::gemm, static_cast<std::size_t>(Math::bf16));
+  set(FormUse::gemm_fp8, Family::gemm, static_cast<std::size_t>(Math::fp8));
+  set(FormUse::gemm_fp4, Family::gemm, static_cast<std::size_t>(Math::fp4));
+  set(FormUse::batched_gemm, Family::batched_gemm);
+  set(FormUse::grouped_prefill, Family::grouped_gemm);
+  set(FormUse::grouped_decode, Family::grouped_gemm_decode);
+  set(FormUse::experts_bf16, Family::grouped_gemm, static_cast<std::size_t>(Math::bf16));
+  set(FormUse::experts_fp8, Family::grouped_gemm, static_cast<std::size_t>(Math::fp8));
+  set(FormUse::experts_fp4, Family::grouped_gemm, static_cast<std::size_t>(Math::fp4));
+  set(FormUse::mla_prefill, Family::mla_prefill);
+  set(FormUse::mla_decode, Family::mla_decode);
+  set(FormUse::mla_decode_fp8_cache, Family::mla_decode);
+  set(FormUse::attention_prefill, Family::attention_prefill);
+  set(FormUse::attention_prefill_fp8_cache, Family::attention_prefill);
+  for (const FormUse use : {FormUse::gqa_decode, FormUse::gqa_decode_fp8_cache, FormUse::mha_decode,
+                            FormUse::mha_decode_fp8_cache}) {
+    set(use, Family::attention_decode);
+  }
+  set(FormUse::all_gather, Family::all_gather);
+  set(FormUse::all_reduce, Family::all_reduce);
+  set(FormUse::reduce_scatter, Family::reduce_scatter);
+  set(FormUse::all_to_all, Family::all_to_all);
+  set(FormUse::custom_all_reduce, Family::all_reduce);
+  set(FormUse::dispatch_low_latency, Family::dispatch_low_latency);
+  set(FormUse::dispatch_low_latency_far, Family::dispatch_low_latency);
+  set(FormUse::combine_low_latency, Family::combine_low_latency);
+  set(FormUse::combine_low_latency_far, Family::combine_low_latency);
+  return out;
+}();
+
+// What a file says itself goes before a form that it inherits.
+void drop_overruled(FormTable& forms, const std::vector<Entry>& entries) {
+  for (std::size_t u = 0; u < kFormUseCount; ++u) {
+    const Served& served = kServed[u];
+    const auto overrules = [&served](const Entry& entry) {
+      const bool any = entry.math == kMathCount || served.math == kMathCount;
+      return entry.family == static_cast<std::size_t>(served.family) &&
+             (any || entry.math == served.math);
+    };
+    if (std::any_of(entries.begin(), entries.end(), overrules)) forms[u].reset();
+  }
 }
 
 void refine(EfficiencySet& set, const std::vector<Entry>& entries) {
@@ -179,6 +240,8 @@ EfficiencySet parse_at(const nlohmann::json& document, std::string_view where, i
   std::vector<Entry> entries;
   for (auto& reader : file.objects("entries"))
     entries.push_back(read_entry(reader, sources, stated));
+  drop_overruled(set.forms, entries);
+  read_forms(file, sources, set.forms);
   file.finish();
 
   for (std::size_t f = 0; f < kFamilyCount && !inherits; ++f) {
@@ -210,6 +273,7 @@ nlohmann::json entry_json(Family family, const Efficiency& e) {
   if (is_arithmetic(family)) {
     out["compute"] = e.compute;
     out["sustained_clock"] = e.sustained_clock;
+    out["overlapped"] = e.overlapped;
     out["tile_m"] = e.tile_m;
     out["tile_n"] = e.tile_n;
     out["feed_gb_s"] = e.feed.value / 1e9;
@@ -257,7 +321,11 @@ nlohmann::json to_json(const EfficiencySet& set) {
       entries.push_back(std::move(entry));
     }
   }
-  return {{"name", set.name}, {"hash", set.hash}, {"entries", entries}, {"sources", set.sources}};
+  return {{"name", set.name},
+          {"hash", set.hash},
+          {"entries", entries},
+          {"forms", to_json(set.forms)},
+          {"sources", set.sources}};
 }
 
 }  // namespace fathom::hw

@@ -9,6 +9,7 @@
 
 #include "core/dtype.hpp"
 #include "core/units.hpp"
+#include "hw/fitted_form.hpp"
 #include "hw/provenance.hpp"
 
 namespace fathom {
@@ -73,6 +74,7 @@ struct Efficiency {
   double wave = 0.0;
   double sustained_clock =
       1.0;  // in a busy step, power lowers the clock of compute-bound calls: share that remains
+  double overlapped = 0.0;  // rate beside communication kernels / alone (0: the share of SMs left)
   double sm_busy_fixed_s = 0.0;  // low-latency all-to-all: SM time of send plus receive, fixed part
   double sm_busy_per_token_s = 0.0;  // ... and per token sent
   double sm_reserved = 0.0;  // SMs a communication kernel holds while it runs beside compute
@@ -85,10 +87,15 @@ struct Efficiency {
 struct EfficiencySet {
   std::string name;
   std::array<std::array<Efficiency, kMathCount>, kFamilyCount> table{};
+  FormTable forms;                   // fitted forms: they go before the entry of their family
   std::vector<std::string> sources;  // "key: citation"
   std::string hash;                  // of the file's text; empty for a parsed document
   const Efficiency& lookup(Family family, Math math) const {
     return table[static_cast<std::size_t>(family)][static_cast<std::size_t>(math)];
+  }
+  const FittedForm* fitted(FormUse use) const {
+    const auto& form = forms[static_cast<std::size_t>(use)];
+    return form ? &*form : nullptr;
   }
   bool operator==(const EfficiencySet&) const = default;
 };

@@ -107,19 +107,20 @@ StepTime evaluate(StepModel& m, const model::StepShape& step) {
   StepTime out;
   out.micro_batches = static_cast<double>(in_flight);
   for (std::size_t i = 0; i < m.classes.size(); ++i) {
-    const timing::StepEstimate stage =
+    timing::StepEstimate stage =
         timing::summarize(m.timed, m.programs[i], static_cast<int>(micro), timing_options);
+    stage.latency = std::max(stage.latency, stage.launches * m.host.per_launch);
     out.latency += static_cast<double>(m.classes[i].stages) * stage.latency;
     if (stage.latency > out.step.latency) out.step = stage;
   }
   const Seconds hop = transfer_time(m);
   out.pipeline_transfer = static_cast<double>(m.plan.pp - 1) * hop;
-  out.latency += out.pipeline_transfer;
+  out.latency += out.pipeline_transfer + m.host.per_step;
   // a full pipeline finishes one piece per slowest stage; a decode step is over when all its pieces
   // went round
   out.cycle = decode
                   ? std::max(static_cast<double>(in_flight) * (out.step.latency + hop), out.latency)
-                  : out.step.latency + hop;
+                  : out.step.latency + hop + m.host.per_step;
   if (m.plan.pp == 1) out.cycle = out.latency;
   return out;
 }

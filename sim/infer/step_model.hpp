@@ -13,6 +13,13 @@
 
 namespace fathom::infer {
 
+/// The CPU that drives a step. Rarely published, so zero unless given.
+struct HostCosts {
+  Seconds per_step;    // scheduling and sampling that the device waits for
+  Seconds per_launch;  // without CUDA graphs: launches run ahead of the device until they cannot
+  bool operator==(const HostCosts&) const = default;
+};
+
 /// A model cut by a plan on a machine, ready to be asked for the time of any step: everything that
 /// does not depend on the shape is prepared once. Copy one per thread: evaluate() writes into its
 /// buffers and allocates nothing after the first call of a phase.
@@ -21,6 +28,7 @@ struct StepModel {
   hw::Cluster cluster;
   mapping::Plan plan;
   model::LowerOptions options;
+  HostCosts host;
   std::vector<mapping::RankClass> classes;
   std::vector<Bytes> weights;      // per class, without MTP modules
   std::vector<Bytes> weights_mtp;  // with them

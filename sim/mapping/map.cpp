@@ -140,7 +140,8 @@ class BlockMapper {
   ops::ExpertExchange exchange(ops::Exchange direction) const {
     const model::LayerSpec& layer =
         block_.kind >= 0 ? c_.arch.kinds[static_cast<std::size_t>(block_.kind)] : c_.arch.mtp_layer;
-    const bool ll = c_.plan.all_to_all == AllToAll::low_latency ||
+    const bool hybrid = c_.plan.all_to_all == AllToAll::hybrid;
+    const bool ll = hybrid || c_.plan.all_to_all == AllToAll::low_latency ||
                     (c_.plan.all_to_all == AllToAll::automatic && c_.phase == model::Phase::decode);
     const Dtype wire =
         direction == ops::Exchange::dispatch ? c_.precision.dispatch : c_.precision.combine;
@@ -150,10 +151,12 @@ class BlockMapper {
         .tokens = rows_ / static_cast<double>(
                               c_.plan.tp),  // tp ranks hold the same tokens: each sends its share
         .copies = static_cast<double>(layer.moe.num_experts_per_tok),
+        .experts = static_cast<double>(layer.moe.n_routed_experts + c_.plan.redundant_experts),
         .copy_bytes = d_ * row_size_of(wire),
         .n_group = layer.moe.n_group,
         .topk_group = layer.moe.topk_group,
         .low_latency = ll,
+        .per_node = hybrid,
         .all_remote = c_.plan.all_remote,
         .load = c_.plan.expert_load};
   }

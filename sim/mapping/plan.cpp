@@ -86,7 +86,8 @@ Reason check_machine(const Plan& plan, const hw::Cluster& cluster) {
 
 ExpertTraffic expert_traffic(const Plan& plan) {
   if (plan.dp * plan.cp == 1) return ExpertTraffic::none;
-  return expert_tp(plan) == 1 ? ExpertTraffic::exchange : ExpertTraffic::gather;
+  const bool exchange = expert_tp(plan) == 1 && plan.all_to_all != AllToAll::gather;
+  return exchange ? ExpertTraffic::exchange : ExpertTraffic::gather;
 }
 
 Reason infeasible(const model::ArchSpec& arch, const Plan& plan, const hw::Cluster& cluster) {
@@ -124,7 +125,8 @@ std::string describe(const Plan& p) {
 }
 
 nlohmann::json to_json(const Plan& p) {
-  constexpr std::array<std::string_view, 3> kernels{"automatic", "throughput", "low_latency"};
+  constexpr std::array<std::string_view, 5> kernels{"automatic", "throughput", "low_latency",
+                                                    "hybrid", "gather"};
   return {{"tp", p.tp},
           {"pp", p.pp},
           {"ep", p.ep},

@@ -11,7 +11,13 @@
 
 namespace fathom::mapping {
 
-enum class AllToAll : std::uint8_t { automatic, throughput, low_latency };
+enum class AllToAll : std::uint8_t {
+  automatic,    // throughput kernels in prefill, low latency in decode
+  throughput,   // one copy per node, forwarded; holds SMs
+  low_latency,  // every copy straight to its rank
+  hybrid,       // low latency with one copy per node, forwarded over the scale-up link
+  gather        // none: all-gather every token, reduce-scatter the partial sums
+};
 
 /// How one instance of the model is cut. One pipeline stage has tp x cp x dp ranks, numbered in
 /// that order (TP innermost).
@@ -28,8 +34,7 @@ struct Plan {
   double expert_load = 1.0;            // rows of the slowest rank / mean; 1: balanced
   bool two_batch_overlap = false;  // two micro-batches, one computes while the other communicates
   bool fixed_order = true;         // with it: DeepSeek's half-layer offset in decode; false: greedy
-  AllToAll all_to_all =
-      AllToAll::automatic;  // throughput kernels in prefill, low latency in decode
+  AllToAll all_to_all = AllToAll::automatic;
   bool all_remote = false;  // planning bound: every expert copy crosses the fabric
   bool operator==(const Plan&) const = default;
 };

@@ -49,6 +49,7 @@ struct Sharder {
     const double local = slots / ep;
     const double tokens = top_k_rows / op.experts_per_token;
     op.experts = local;
+    op.group_tokens = tokens;
     op.touched_experts =
         local * (1.0 - std::exp(tokens * std::log1p(-op.experts_per_token / slots)));
     op.rows = top_k_rows / ep * plan.expert_load;

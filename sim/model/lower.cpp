@@ -34,15 +34,31 @@ class BlockScope {
   OpGraph& graph_;
 };
 
-// Drafting: the first module sees every verified token (its cache must catch up), later ones only
-// the newest draft.
-void mtp(const ArchSpec& arch, const StepShape& step, const LowerOptions& options, OpGraph& out) {
-  if (step.phase != Phase::decode || step.draft_tokens == 0) return;
+void mtp_pass(const ArchSpec& arch, const StepShape& step, const LowerOptions& options, int repeat,
+              OpGraph& out) {
   BlockBuilder b{arch, step, options, out};
-  const BlockScope scope{out, "mtp", kMtpBlock, static_cast<int>(step.draft_tokens)};
+  const BlockScope scope{out, "mtp", kMtpBlock, repeat};
   blocks::mtp_projection(b);
   layer(b, arch.mtp_layer);
   blocks::head(b, b.seqs);
+}
+
+// Drafting: the first module sees every verified token (its cache must catch up), later ones only
+// the newest draft, one position further each; their mean position stands for all of them.
+void mtp(const ArchSpec& arch, const StepShape& step, const LowerOptions& options, OpGraph& out) {
+  if (step.phase != Phase::decode || step.draft_tokens == 0) return;
+  mtp_pass(arch, step, options, 1, out);
+  if (step.draft_tokens == 1) return;
+  thread_local StepShape newest;  // reused: no allocation per point
+  newest.phase = step.phase;
+  newest.draft_tokens = step.draft_tokens;
+  newest.groups.assign(step.groups.begin(), step.groups.end());
+  const auto later = static_cast<double>(step.draft_tokens - 1);
+  for (SequenceGroup& g : newest.groups) {
+    g.context_tokens += g.new_tokens + (later - 1.0) / 2.0;
+    g.new_tokens = 1.0;
+  }
+  mtp_pass(arch, newest, options, static_cast<int>(step.draft_tokens - 1), out);
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ CommTime time_of(const ops::Collective& op, const hw::Cluster& cluster) {
                 near, far);
 }
 
+double hot_side(const ops::ExpertExchange& op) { return 1.0 + (op.load - 1.0) * kImbalanceShare; }
+
 CommTime time_of(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
   if (op.group.size <= 1) return {};
   const bool out = op.direction == ops::Exchange::dispatch;
@@ -92,14 +94,13 @@ CommTime time_of(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
                      : (out ? hw::Family::dispatch : hw::Family::combine);
   const hw::Efficiency& eff = cluster.efficiency.lookup(family, Math::bf16);
   const GroupSpan span = span_of(op.group, cluster);
-  const double hot = 1.0 + (op.load - 1.0) * kImbalanceShare;
-  const Bytes once = op.tokens * op.copy_bytes * hot;  // every token one time
+  const Bytes once = op.tokens * op.copy_bytes * hot_side(op);  // every token one time
 
   const double own_node = op.all_remote ? 0.0 : 1.0 / span.nodes;
   const double own_rank = op.all_remote ? 0.0 : 1.0 / span.ranks;
   double far_copies = 0.0;
   double near_copies = 0.0;
-  if (op.low_latency) {
+  if (op.low_latency && !op.per_node) {
     far_copies = op.copies * (1.0 - own_node);
     near_copies = op.copies * (own_node - own_rank);
   } else {

@@ -26,10 +26,13 @@ struct CommTime {
 CommTime time_of(const ops::Collective& op, const hw::Cluster& cluster);
 
 /// Expert-parallel all-to-all (DeepEP). Throughput kernels send one copy per node over the fabric
-/// and forward over the scale-up link; low-latency kernels send every copy straight to its rank.
+/// and forward over the scale-up link; low-latency kernels send every copy straight to its rank,
+/// hybrid ones (per_node) forward like throughput kernels.
 /// Both directions are the same but for payload and efficiency. The slower side of an unbalanced
 /// exchange is hot in one direction only, so the time grows by half of the imbalance (assumed;
 /// reference: step composition study).
 CommTime time_of(const ops::ExpertExchange& op, const hw::Cluster& cluster);
+/// By how much the slowest rank's exchange takes longer than the mean one's.
+double hot_side(const ops::ExpertExchange& op);
 
 }  // namespace fathom::net

@@ -40,14 +40,16 @@ struct ExpertExchange {
   ExchangePart part =
       ExchangePart::whole;  // low latency: SM-busy send, net, SM-busy receive are three operators
   RankGroup group;
-  double tokens = 0.0;  // per rank
-  double copies = 0.0;  // experts per token
-  Bytes copy_bytes;     // one token once, scales included
+  double tokens = 0.0;   // per rank
+  double copies = 0.0;   // experts per token
+  double experts = 0.0;  // slots of the whole group
+  Bytes copy_bytes;      // one token once, scales included
   std::int64_t n_group =
       1;  // node-limited routing: a token uses topk_group of n_group expert groups
   std::int64_t topk_group = 1;
   bool low_latency = false;  // every copy goes straight to its rank; otherwise once per node, then
                              // over the scale-up link
+  bool per_node = false;     // low latency: one copy per node over the fabric, forwarded inside it
   bool all_remote = false;  // planning bound: no copy stays on its own node (ISCA'25 section 2.3.2)
   double load = 1.0;        // slowest rank / mean
   bool operator==(const ExpertExchange&) const = default;

@@ -26,11 +26,13 @@ struct GroupedGemm {
   double experts = 0.0;          // on this device
   double touched_experts = 0.0;  // expected number with at least one row
   double experts_per_token = 1.0;
+  double group_tokens = 0.0;  // of all ranks that share the experts; 0: this device's alone
   std::int64_t n = 0;
   std::int64_t k = 0;
   Dtype weight = Dtype::bf16;
   Dtype input = Dtype::bf16;
   Dtype output = Dtype::bf16;
+  bool gated_pair = false;  // gate and up in one product: n is twice the expert's width
   bool masked = false;  // fixed slots per expert (decode) instead of a contiguous layout (prefill)
   bool operator==(const GroupedGemm&) const = default;
 };

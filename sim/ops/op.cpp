@@ -73,16 +73,11 @@ json describe(const Collective& op) {
       {"ranks", op.group.size}, {"stride", op.group.stride}, {"payload_bytes", op.payload.value}};
 }
 json describe(const ExpertExchange& op) {
-  return {{"ranks", op.group.size},
-          {"stride", op.group.stride},
-          {"tokens", op.tokens},
-          {"copies", op.copies},
-          {"copy_bytes", op.copy_bytes.value},
-          {"n_group", op.n_group},
-          {"topk_group", op.topk_group},
-          {"low_latency", op.low_latency},
-          {"all_remote", op.all_remote},
-          {"load", op.load}};
+  return {
+      {"ranks", op.group.size},  {"stride", op.group.stride},   {"tokens", op.tokens},
+      {"copies", op.copies},     {"experts", op.experts},       {"copy_bytes", op.copy_bytes.value},
+      {"n_group", op.n_group},   {"topk_group", op.topk_group}, {"low_latency", op.low_latency},
+      {"per_node", op.per_node}, {"all_remote", op.all_remote}, {"load", op.load}};
 }
 
 std::string_view name_of(const Gemm& op) { return op.batch > 1 ? "batched_gemm" : "gemm"; }

@@ -53,6 +53,7 @@ Answer evaluate(const Scenario& s) {
     return answer;
   }
   answer.model = infer::make_step_model(s.model.arch, s.cluster, s.plan, s.options, &answer.notes);
+  answer.model.host = s.host;
   struct Run {
     infer::StepModel& model;
     infer::InferOutcome operator()(const infer::DecodeQuery& q) const {

@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, 2> kPhases{"prefill", "decode"};
 constexpr std::array<std::string_view, 3> kMlaForms{"automatic", "naive", "absorbed"};
 constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
 constexpr std::array<std::string_view, 2> kOrders{"greedy", "half_layer"};
-constexpr std::array<std::string_view, 3> kAllToAll{"automatic", "throughput", "low_latency"};
+constexpr std::array<std::string_view, 5> kAllToAll{"automatic", "throughput", "low_latency",
+                                                    "hybrid", "gather"};
 constexpr double kMaxCount = 1e9;
 constexpr std::int64_t kMaxRanks = 1 << 20;
 
@@ -102,6 +103,17 @@ infer::PrefillQuery read_prefill(JsonReader& in, const mapping::Plan& plan,
   return q;
 }
 
+infer::HostCosts read_host(JsonReader& in) {
+  auto host = in.object_opt("host");
+  if (!host) return {};
+  constexpr double kLongest = 1e7;  // us
+  const infer::HostCosts costs{
+      Seconds{host->number_or("per_step_us", 0.0, 0.0, kLongest) * 1e-6},
+      Seconds{host->number_or("per_launch_us", 0.0, 0.0, kLongest) * 1e-6}};
+  host->finish();
+  return costs;
+}
+
 void check_mla(const JsonReader& in, const Scenario& s) {
   if (s.options.mla == model::MlaForm::automatic) return;
   for (const model::LayerSpec& layer : s.model.arch.kinds) {
@@ -168,6 +180,10 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
                                  s.model.arch.name));
   }
   s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
+  if (in.has("efficiency")) {
+    s.efficiency = in.string("efficiency");
+    s.cluster.efficiency = hw::load_efficiency(in, "efficiency");
+  }
   if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {
@@ -176,6 +192,7 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   }
   s.options.mla = static_cast<model::MlaForm>(in.choice_or("mla", kMlaForms, 0));
   s.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
+  s.host = read_host(in);
   check_mla(in, s);
   const bool decode = in.choice("phase", kPhases) == 1;
   JsonReader workload = in.object("workload");
@@ -219,6 +236,11 @@ nlohmann::json to_json(const Scenario& s) {
                      {"mla", kMlaForms[static_cast<std::size_t>(s.options.mla)]},
                      {"elementwise", kElementwise[s.options.fused_elementwise ? 1 : 0]}};
   add_read_options(s.read, out);
+  if (s.host != infer::HostCosts{}) {
+    out["host"] = {{"per_step_us", s.host.per_step.value * 1e6},
+                   {"per_launch_us", s.host.per_launch.value * 1e6}};
+  }
+  if (!s.efficiency.empty()) out["efficiency"] = s.efficiency;
   if (const auto* d = std::get_if<infer::DecodeQuery>(&s.workload)) {
     out["phase"] = "decode";
     out["workload"] = {{"sequences", d->sequences},

@@ -22,8 +22,10 @@ struct Scenario {
   model::ReadOptions read;  // how the model's file was changed on reading
   model::Model model;
   hw::Cluster cluster;
+  std::string efficiency;  // another stack's efficiencies instead of the hardware's; empty: its own
   mapping::Plan plan;
   model::LowerOptions options;
+  infer::HostCosts host;
   std::variant<infer::DecodeQuery, infer::PrefillQuery> workload;
   std::vector<std::string> notes;  // assumptions made while resolving: shown in every output
 };

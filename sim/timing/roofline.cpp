@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "net/collective_time.hpp"
+#include "timing/fitted.hpp"
 
 namespace fathom::timing {
 namespace {
@@ -54,9 +55,15 @@ OpTime assemble(const ops::OpCost& cost, const Load& load, const Efficiency& e, 
   return out;
 }
 
+// Of the isolated rate: communication kernels take SMs, and what they leave may run a little
+// faster on the power that is saved.
+double share_left(const Efficiency& e, const InSitu& in_situ) {
+  return in_situ.sm_share < 1.0 && e.overlapped > 0.0 ? e.overlapped : in_situ.sm_share;
+}
+
 FlopsPerSecond rate(const hw::DeviceProfile& device, Math math, const Efficiency& e,
                     const InSitu& in_situ) {
-  return device.peak_of(math) * (e.compute * e.sustained_clock * in_situ.sm_share);
+  return device.peak_of(math) * (e.compute * e.sustained_clock * share_left(e, in_situ));
 }
 
 // A product cut into tiles, one CTA each: `groups` independent [m, k] x [k, n].
@@ -146,7 +153,9 @@ OpTime elementwise_time(const ops::Elementwise& op, const hw::Cluster& cluster) 
   Efficiency e = cluster.efficiency.lookup(family, cost.math);
   e.overhead = static_cast<double>(op.kernels) * e.overhead;
   const Seconds memory = traffic(cost) / (cluster.device.memory_bandwidth * e.memory);
-  return assemble(cost, {.memory = memory}, e, family, cluster.device);
+  OpTime out = assemble(cost, {.memory = memory}, e, family, cluster.device);
+  out.kernels = static_cast<double>(op.kernels);
+  return out;
 }
 
 OpTime wire_time(const net::CommTime& comm, Family family, const hw::Cluster& cluster) {
@@ -159,11 +168,25 @@ OpTime wire_time(const net::CommTime& comm, Family family, const hw::Cluster& cl
   return out;
 }
 
+// A fitted form's answer takes the place of the blend's.
+void take_fitted(const ops::Op& op, const hw::Cluster& cluster, double sm_share, OpTime& out) {
+  const std::optional<FittedTime> fitted = fitted_time(op, cluster, sm_share);
+  if (!fitted) return;
+  // launch, prologue and half-empty waves: most of a call that takes several times its ideal
+  constexpr double kMostlyFixed = 3.0;
+  const bool fixed = fitted->total > kMostlyFixed * out.ideal;
+  if (fixed) out.bound = Bound::overhead;
+  out.total = fitted->total;
+  out.evidence = fitted->evidence;
+  out.fidelity = Fidelity::fitted;
+}
+
 // Low-latency all-to-all: the published time contains the SM-busy send and receive; the net part is
 // what is left.
 OpTime exchange_time(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
   const Family family = family_of(op);
   OpTime out = wire_time(net::time_of(op, cluster), family, cluster);
+  take_fitted(ops::Op{op}, cluster, 1.0, out);
   if (op.part == ops::ExchangePart::whole) return out;
   const Efficiency& e = cluster.efficiency.lookup(family, Math::bf16);
   const Seconds busy{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens};
@@ -188,10 +211,9 @@ struct Timer {
   }
   OpTime operator()(const ops::ExpertExchange& o) const { return exchange_time(o, cluster); }
   OpTime operator()(const ops::GroupedGemm& o) const { return grouped_time(o, cluster, in_situ); }
-  // attention kernels were measured beside communication: the SM tax is inside their share
   template <class T>
   OpTime operator()(const T& o) const {
-    return plain_time(ops::cost(o), family_of(o), cluster, InSitu{});
+    return plain_time(ops::cost(o), family_of(o), cluster, in_situ);
   }
 };
 
@@ -241,8 +263,16 @@ Family family_of(const ops::Op& op) {
   return std::visit(Visitor{}, op);
 }
 
+std::string_view name(Fidelity fidelity) {
+  return fidelity == Fidelity::fitted ? "fitted" : "roofline";
+}
+
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ) {
-  return std::visit(Timer{cluster, in_situ}, op);
+  OpTime out = std::visit(Timer{cluster, in_situ}, op);
+  if (std::holds_alternative<ops::ExpertExchange>(op)) return out;  // has taken it, part by part
+  const Efficiency& e = cluster.efficiency.lookup(out.family, out.cost.math);
+  take_fitted(op, cluster, share_left(e, in_situ), out);
+  return out;
 }
 
 }  // namespace fathom::timing

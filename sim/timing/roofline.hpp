@@ -19,22 +19,29 @@ struct InSitu {
   double sm_share = 1.0;  // SMs left for compute / all
 };
 
+/// How an operator's time was found.
+enum class Fidelity : std::uint8_t { roofline, fitted };
+std::string_view name(Fidelity fidelity);
+
 struct OpTime {
   ops::OpCost cost;  // what the time is for
   Seconds total;
   Seconds ideal;  // at full peaks and no fixed costs
+  double kernels = 1.0;
   Bound bound = Bound::memory;
   hw::Family family = hw::Family::gemm;
   hw::Evidence evidence = hw::Evidence::assumed;
+  Fidelity fidelity = Fidelity::roofline;
   bool operator==(const OpTime&) const = default;
 };
 
 /// Which row of the efficiency table an operator uses.
 hw::Family family_of(const ops::Op& op);
 
-/// t = overhead + (compute^p + memory^p)^(1/p). Products also know their CTAs: a grid that does not
-/// fill the device cannot stream at full bandwidth, and a started wave is paid in part (DeepGEMM on
-/// H800, tiles 128x128 shrinking to 64x32: median error 7.5 %).
+/// A fitted form where the device's efficiency file has one for this kernel (timing/fitted.hpp),
+/// else t = overhead + (compute^p + memory^p)^(1/p). Products also know their CTAs: a grid that
+/// does not fill the device cannot stream at full bandwidth, and a started wave is paid in part
+/// (DeepGEMM on H800, tiles 128x128 shrinking to 64x32: median error 7.5 %).
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ);
 
 }  // namespace fathom::timing

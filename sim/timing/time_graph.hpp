@@ -52,7 +52,8 @@ struct StepEstimate {
   std::array<Seconds, mapping::kLaneCount> lane_busy{};
   std::array<Seconds, kBoundCount> by_bound{};  // sum over operators, before overlap
   std::array<Seconds, hw::kEvidenceCount>
-      by_evidence{};  // the same, by what the efficiency rests on
+      by_evidence{};      // the same, by what the efficiency rests on
+  double launches = 0.0;  // kernels
   Flops flops;
   Bytes device_bytes;
   bool operator==(const StepEstimate&) const = default;

@@ -114,13 +114,102 @@ TEST_CASE("a file that transfers from itself is refused", "[hw][efficiency]") {
   CHECK(text.find("does it come back to itself?") != std::string::npos);
 }
 
+nlohmann::json with_form(const char* family, const char* group) {
+  auto document = test::efficiencies("hopper");
+  document["forms"] = {{family, {{group, test::efficiencies("hopper")["forms"]["gemm"]["bf16"]}}}};
+  return document;
+}
+
+TEST_CASE("a fitted form is read with its parameters, errors and grounds", "[hw][forms]") {
+  const auto document = with_form("gemm", "bf16");
+  const auto set = parse_efficiency(document, "x.json#");
+  const FittedForm* form = set.fitted(FormUse::gemm_bf16);
+  REQUIRE(form != nullptr);
+  const auto& written = document["forms"]["gemm"]["bf16"];
+  CHECK(form->params.front() == written["params"]["launch_us"]);
+  CHECK(form->median_error == written["median_error"]);
+  CHECK(form->evidence == Evidence::measured);
+  CHECK(to_json(set)["forms"]["gemm_bf16"]["params"] == written["params"]);
+}
+
+TEST_CASE("bad fitted forms are named with their pointer", "[hw][forms]") {
+  struct Row {
+    const char* where;
+    nlohmann::json value;
+    const char* said;
+  };
+  const std::string at = "/forms/gemm/bf16";
+  const std::vector<Row> rows{
+      {"/params/wave_us", nullptr, "x.json#/forms/gemm/bf16/params/wave_us"},
+      {"/params/wave_uss", 1.0, "did you mean 'wave_us'?"},
+      {"/params/launch_us", -1.0, "x.json#/forms/gemm/bf16/params/launch_us"},
+      {"/median_error", "small", "x.json#/forms/gemm/bf16/median_error"},
+      {"/samples", 0, "x.json#/forms/gemm/bf16/samples"},
+      {"/src", nlohmann::json::array(), "no source"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.where);
+    auto document = with_form("gemm", "bf16");
+    document[pointer(at + row.where)] = row.value;
+    const auto text = complaint(parse_efficiency, document);
+    CAPTURE(text);
+    CHECK(text.find(row.said) != std::string::npos);
+  }
+  const auto text = complaint(parse_efficiency, with_form("gem", "bf16"));
+  CHECK(text.find("x.json#/forms/gem: unknown family of forms; did you mean 'gemm'?") == 0);
+  const auto format = complaint(parse_efficiency, with_form("gemm", "fp7"));
+  CHECK(format.find("x.json#/forms/gemm/fp7") == 0);
+}
+
+TEST_CASE("forms are inherited only when the file asks for them", "[hw][forms]") {
+  auto document = transfer_from("hopper", 1.0);
+  CHECK(parse_efficiency(document, "x.json#").fitted(FormUse::gemm_bf16) == nullptr);
+  document["transfer"]["with_forms"] = true;
+  const auto set = parse_efficiency(document, "x.json#");
+  REQUIRE(set.fitted(FormUse::gemm_bf16) != nullptr);
+  CHECK(set.fitted(FormUse::gemm_bf16)->evidence == Evidence::assumed);
+  CHECK(set.fitted(FormUse::gemm_bf16)->params ==
+        load_efficiency("hopper").fitted(FormUse::gemm_bf16)->params);
+  document["transfer"]["same_device"] = true;
+  CHECK(parse_efficiency(document, "x.json#").fitted(FormUse::gemm_bf16)->evidence ==
+        Evidence::measured);
+}
+
+TEST_CASE("what a file says itself goes before a form that it inherits", "[hw][forms]") {
+  auto document = transfer_from("hopper", 1.0);
+  document["transfer"]["with_forms"] = true;
+  document["entries"].push_back({{"family", "gemm"},
+                                 {"math", "bf16"},
+                                 {"compute", 0.5},
+                                 {"memory", 0.5},
+                                 {"overhead_us", 1},
+                                 {"basis", "measured"},
+                                 {"src", {"us"}}});
+  const auto set = parse_efficiency(document, "x.json#");
+  CHECK(set.fitted(FormUse::gemm_bf16) == nullptr);
+  CHECK(set.fitted(FormUse::gemm_fp8) != nullptr);
+}
+
+TEST_CASE("a step's clock slows arithmetic and operand feed, not memory", "[hw][forms]") {
+  const auto set = load_efficiency("hopper-h800");
+  const FittedForm* form = set.fitted(FormUse::gemm_fp8);
+  REQUIRE(form != nullptr);
+  REQUIRE(form->sustained_clock < 1.0);
+  const auto json = to_json(set)["forms"]["gemm_fp8"]["params"];
+  std::size_t slowed = 0;
+  for (std::size_t i = 0; i < form->params.size(); ++i) {
+    if (form->in_step[i] == form->params[i]) continue;
+    CHECK(form->in_step[i] == form->params[i] * form->sustained_clock);
+    ++slowed;
+  }
+  CHECK(slowed == 2);
+}
+
 TEST_CASE("elementwise classes reach the bandwidth of the published trace", "[hw][efficiency]") {
   // Bytes per second of each class on 112 SMs of an H800, over its 3.35 TB/s.
   const auto set = load_efficiency("hopper-h800");
-  CHECK(set.lookup(Family::norm, Math::bf16).memory ==
-        Approx(0.92 / 3.35).epsilon(1e-3));
-  CHECK(set.lookup(Family::copy, Math::bf16).memory ==
-        Approx(2.5 / 3.35).epsilon(1e-3));
+  CHECK(set.lookup(Family::norm, Math::bf16).memory == Approx(0.92 / 3.35).epsilon(1e-3));
+  CHECK(set.lookup(Family::copy, Math::bf16).memory == Approx(2.5 / 3.35).epsilon(1e-3));
 }
 
 TEST_CASE("low-latency dispatch reproduces the published EP128 times on H800", "[hw][efficiency]") {
@@ -131,8 +220,7 @@ TEST_CASE("low-latency dispatch reproduces the published EP128 times on H800", "
     const auto& e = set.lookup(family, Math::fp8);
     return e.overhead.value + 128 * 8 * token_bytes / (50e9 * e.memory);
   };
-  CHECK(time(Family::dispatch_low_latency, 7168 + 56 * 4 + 16) ==
-        Approx(192e-6).epsilon(0.03));
+  CHECK(time(Family::dispatch_low_latency, 7168 + 56 * 4 + 16) == Approx(192e-6).epsilon(0.03));
   CHECK(time(Family::combine_low_latency, 2 * 7168) == Approx(369e-6).epsilon(0.03));
 }
 

@@ -22,18 +22,18 @@ const InferEstimate& estimate(const InferOutcome& outcome) {
 
 }  // namespace
 
-TEST_CASE("DeepSeek's published balanced traces on H800 come out within 15 percent",
+TEST_CASE("DeepSeek's published balanced traces on H800 come out within 4 percent",
           "[infer][ledger]") {
   // deepseek-ai/profile-data as read by SGLang's large-scale EP report: 62,713 and 18,598 tokens/s
   // per node of 8
   StepModel prefill_model =
       prepare("deepseek-v3", "h800", {.ep = 32, .dp = 32, .two_batch_overlap = true});
   const auto p = prefill(prefill_model, {.prompts = 4.0 * 32, .prompt_tokens = 4096});
-  CHECK(estimate(p).per_device.value == Approx(7839).epsilon(0.15));
+  CHECK(estimate(p).per_device.value == Approx(7839).epsilon(0.04));
   StepModel decode_model =
       prepare("deepseek-v3", "h800", {.ep = 128, .dp = 128, .two_batch_overlap = true});
   const auto d = decode(decode_model, {.sequences = 128.0 * 128, .context_tokens = 4096});
-  CHECK(estimate(d).per_device.value == Approx(2325).epsilon(0.15));
+  CHECK(estimate(d).per_device.value == Approx(2325).epsilon(0.04));
 }
 
 TEST_CASE("expected tokens per step follow (1 - p^(k+1)) / (1 - p)", "[infer]") {
@@ -114,4 +114,61 @@ TEST_CASE("a device without FP8 units widens FP8 weights and says so", "[infer]"
   CHECK(notes.size() == 2);
   CHECK(m.options.precision.linear_input == Dtype::bf16);
   CHECK(m.options.precision.linear == Dtype::fp8_block);
+}
+
+TEST_CASE("one draft gains 1.8 at batch 1 of a node and little at a full one", "[infer][ledger]") {
+  // TensorRT-LLM tech blog 1 (B200, TP8, NVFP4 experts): acceptance length 1.92, gain 1.78
+  model::Model model = model::load_model("deepseek-r1");
+  model::LowerOptions options;
+  options.precision = model::default_precision(model.arch);
+  options.precision.linear = options.precision.linear_input = Dtype::bf16;
+  options.precision.experts = options.precision.experts_input = Dtype::nvfp4;
+  StepModel m =
+      make_step_model(std::move(model.arch), hw::load_cluster("b200"), {.tp = 8, .ep = 4}, options);
+  const auto speed = [&](std::int64_t drafts, double acceptance) {
+    return estimate(decode(m, {.sequences = 1,
+                               .context_tokens = 2048,
+                               .draft_tokens = drafts,
+                               .acceptance = acceptance}))
+        .per_user.value;
+  };
+  CHECK(speed(1, 0.92) / speed(0, 0.0) == Approx(1.78).epsilon(0.04));
+  StepModel large = prepare("deepseek-v3", "h800", {.ep = 128, .dp = 128});
+  const auto rate = [&](std::int64_t drafts, double acceptance) {
+    return estimate(decode(large, {.sequences = 128.0 * 128,
+                                   .context_tokens = 4096,
+                                   .draft_tokens = drafts,
+                                   .acceptance = acceptance}))
+        .per_user.value;
+  };
+  const double gain = rate(1, 0.85) / rate(0, 0.0);
+  CHECK(gain > 0.95);
+  CHECK(gain < 1.25);
+}
+
+TEST_CASE("host time stands between steps, launches only hide behind the device", "[infer]") {
+  StepModel m = prepare("llama-3.1-8b", "h200", {});
+  const DecodeQuery q{.sequences = 8, .context_tokens = 1024};
+  const StepTime free = estimate(decode(m, q)).step;
+  m.host.per_step = Seconds{1e-3};
+  CHECK(estimate(decode(m, q)).step.cycle.value == Approx(free.cycle.value + 1e-3).epsilon(1e-9));
+  m.host = {.per_step = {}, .per_launch = free.latency / free.step.launches * 0.5};
+  CHECK(estimate(decode(m, q)).step.cycle == free.cycle);
+  m.host.per_launch = free.latency / free.step.launches * 3.0;
+  CHECK(estimate(decode(m, q)).step.cycle.value == Approx(3.0 * free.latency.value).epsilon(1e-9));
+}
+
+TEST_CASE("a hybrid all-to-all lowers the cost of large decode batches", "[infer]") {
+  // one copy per node instead of eight: the wire of 18 nodes binds later
+  StepModel direct =
+      prepare("deepseek-v3", "h800",
+              {.ep = 144, .dp = 144, .redundant_experts = 32, .two_batch_overlap = true});
+  StepModel hybrid = prepare("deepseek-v3", "h800",
+                             {.ep = 144,
+                              .dp = 144,
+                              .redundant_experts = 32,
+                              .two_batch_overlap = true,
+                              .all_to_all = mapping::AllToAll::hybrid});
+  const DecodeQuery q{.sequences = 144.0 * 256, .context_tokens = 512};
+  CHECK(estimate(decode(hybrid, q)).per_device > estimate(decode(direct, q)).per_device);
 }

@@ -54,4 +54,7 @@ TEST_CASE("how tokens reach experts follows from who holds which token", "[mappi
   CHECK(expert_traffic({.tp = 8, .ep = 8}) == ExpertTraffic::none);
   CHECK(expert_traffic({.ep = 32, .dp = 32}) == ExpertTraffic::exchange);
   CHECK(expert_traffic({.ep = 4, .dp = 8}) == ExpertTraffic::gather);
+  // a stack without an all-to-all gathers even where one would do
+  CHECK(expert_traffic({.ep = 8, .dp = 8, .all_to_all = AllToAll::gather}) ==
+        ExpertTraffic::gather);
 }

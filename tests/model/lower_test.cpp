@@ -97,14 +97,32 @@ TEST_CASE("chunked-local attention stays inside its chunk", "[model][shape]") {
   CHECK(chunked_pairs({Phase::decode, {{1, 1, 9}}, 0}, 4) == 2);
 }
 
-TEST_CASE("speculation adds the MTP module and its head once per draft", "[model][mtp]") {
+TEST_CASE("the first draft sees every verified token, later ones only the newest", "[model][mtp]") {
   const ArchSpec arch = load_model("deepseek-v3").arch;
   LowerOptions options;
   options.precision = default_precision(arch);
   StepShape step{Phase::decode, {{4, 3, 100}}, 2};
+  const auto projection_rows = [](const OpGraph& graph, const Block& block) {
+    for (int i = block.begin; i < block.end; ++i) {
+      const OpNode& node = graph.nodes[static_cast<std::size_t>(i)];
+      if (node.name == "mtp.eh_proj") return std::get<ops::Gemm>(node.op).m;
+    }
+    return 0.0;
+  };
   const OpGraph graph = lower(arch, step, options);
-  CHECK(graph.blocks.back().name == "mtp");
-  CHECK(graph.blocks.back().repeat == 2);
+  const Block& first = graph.blocks[graph.blocks.size() - 2];
+  const Block& later = graph.blocks.back();
+  CHECK(first.kind == kMtpBlock);
+  CHECK(first.repeat == 1);
+  CHECK(projection_rows(graph, first) == 4 * 3);  // sequences x verified tokens
+  CHECK(later.kind == kMtpBlock);
+  CHECK(later.repeat == 1);
+  CHECK(projection_rows(graph, later) == 4);
+  step.draft_tokens = 5;
+  CHECK(lower(arch, step, options).blocks.back().repeat == 4);
+  step.draft_tokens = 1;
+  CHECK(lower(arch, step, options).blocks.back().repeat == 1);
+  CHECK(lower(arch, step, options).blocks.size() == graph.blocks.size() - 1);
   step.draft_tokens = 0;
   CHECK(lower(arch, step, options).blocks.back().name == "head");
 }

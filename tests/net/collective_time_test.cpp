@@ -122,6 +122,25 @@ TEST_CASE("DeepEP's published low-latency rows on H800 come out within 12 percen
   }
 }
 
+TEST_CASE("a hybrid exchange crosses the fabric once per node and forwards inside it", "[net]") {
+  // 8 copies on 4 nodes, V3 routing: 3.14 nodes a token, three quarters of them remote
+  ops::ExpertExchange op{.group = {32, 1},
+                         .tokens = 128,
+                         .copies = 8,
+                         .copy_bytes = Bytes{7392},
+                         .n_group = 8,
+                         .topk_group = 4,
+                         .low_latency = true};
+  const CommTime direct = time_of(op, ideal());
+  op.per_node = true;
+  const CommTime hybrid = time_of(op, ideal());
+  const double nodes = 4.0 * (1.0 - 15.0 / 70.0);
+  CHECK(direct.far_bytes.value == Approx(128 * 7392 * 8 * 0.75).epsilon(1e-9));
+  CHECK(hybrid.far_bytes.value == Approx(128 * 7392 * nodes * 0.75).epsilon(1e-9));
+  CHECK(hybrid.near_bytes > direct.near_bytes);
+  CHECK(hybrid.total < direct.total);
+}
+
 TEST_CASE("the ISCA'25 all-to-all bound is arithmetic of the general model", "[net][ledger]") {
   // (1 + 2) bytes x 32 tokens x 9 copies x 7000 values at 50 GB/s, nothing local, no latency: arXiv
   // 2505.09343 section 2.3.2

@@ -60,6 +60,7 @@ void routed(BlockBuilder& b, const MoeSpec& s) {
                             .k = in,
                             .weight = p.experts,
                             .input = p.experts_input,
+                            .gated_pair = out != d,
                             .masked = masked};
   };
   b.cast("cast_x_experts", width, p.experts_input, Shard::replicated, Stage::attention_2);

@@ -173,19 +173,19 @@ Table operator_table(std::vector<OperatorRow> rows) {
                   number_column("roof", "us"), number_column("call", "us"),
                   number_column("total", "ms"), number_column("share", "", NumberFormat::percent),
                   text_column("bound"), text_column("lane"), text_column("efficiency"),
-                  text_column("evidence")}};
+                  text_column("evidence"), text_column("fidelity")}};
   for (const OperatorRow& row : rows) {
     const ops::OpCost& cost = row.cost;
     const timing::OpTime& time = row.node.time;
     const Mark mark = table.rows.empty() ? Mark::bound : Mark::none;
-    table.rows.push_back({row.block, row.name, row.kind, row.calls, cost.flops.value / 1e9,
-                          cost.weight_read.value / 1e6,
-                          (cost.act_read + cost.act_write).value / 1e6,
-                          (cost.kv_read + cost.kv_write).value / 1e6, row.wire_bytes.value / 1e6,
-                          time.ideal.value / kMicro, time.total.value / kMicro,
-                          row.calls * time.total.value / kMilli, share_cell(row.share, mark),
-                          Cell{timing::name(time.bound), mark}, mapping::name(row.node.lane),
-                          hw::name(time.family), hw::name(time.evidence)});
+    table.rows.push_back(
+        {row.block, row.name, row.kind, row.calls, cost.flops.value / 1e9,
+         cost.weight_read.value / 1e6, (cost.act_read + cost.act_write).value / 1e6,
+         (cost.kv_read + cost.kv_write).value / 1e6, row.wire_bytes.value / 1e6,
+         time.ideal.value / kMicro, time.total.value / kMicro,
+         row.calls * time.total.value / kMilli, share_cell(row.share, mark),
+         Cell{timing::name(time.bound), mark}, mapping::name(row.node.lane), hw::name(time.family),
+         hw::name(time.evidence), timing::name(time.fidelity)});
   }
   return table;
 }

@@ -1,0 +1,258 @@
+#include "forms/gemm.hpp"
+
+#include <array>
+#include <cstddef>
+#include <limits>
+
+#include "forms/blend.hpp"
+
+namespace fathom::forms {
+namespace {
+
+struct Tile {
+  double m;
+  double n;
+};
+
+constexpr std::array<Tile, 10> kCublasTiles{{{16, 64},
+                                             {16, 128},
+                                             {32, 64},
+                                             {64, 32},
+                                             {64, 64},
+                                             {64, 128},
+                                             {128, 64},
+                                             {128, 128},
+                                             {128, 256},
+                                             {256, 128}}};
+// DeepGEMM: rows of one or two warp groups, one scale block of columns or a fraction.
+constexpr std::array<Tile, 5> kDeepgemmTiles{
+    {{64, 32}, {64, 64}, {64, 128}, {128, 64}, {128, 128}}};
+constexpr std::size_t kMaxCandidates = 40;
+constexpr double kStepK = 64.0;  // k is walked in steps of this many values
+
+struct Candidate {
+  double tensor = 0.0;
+  double feed = 0.0;
+  double memory = 0.0;
+  double serial = 0.0;
+  double fixed = 0.0;
+  double largest() const { return std::max(std::max(tensor, feed), std::max(memory, serial)); }
+  double bound() const { return largest() + fixed; }
+  double seconds(double p) const { return blend(p, {tensor, feed, memory, serial}) + fixed; }
+};
+
+// x^(2^squarings), and its inverse.
+double raised(double x, int squarings) {
+  for (int i = 0; i < squarings; ++i) x *= x;
+  return x;
+}
+double lowered(double x, int squarings) {
+  for (int i = 0; i < squarings; ++i) x = std::sqrt(x);
+  return x;
+}
+
+// A p-norm falls with p: the norm of the next power of two, without a single std::pow, is a close
+// lower bound.
+double tight_bound(const Candidate& c, int squarings) {
+  const double top = c.largest();
+  const double scale = 1.0 / top;
+  const double sum = raised(c.tensor * scale, squarings) + raised(c.feed * scale, squarings) +
+                     raised(c.memory * scale, squarings) + raised(c.serial * scale, squarings);
+  return top * lowered(sum, squarings) + c.fixed;
+}
+
+// A partly filled row of tiles still takes a whole tile's instructions, less so when there are
+// more.
+double padding(const Product& x, const Tile& tile, double pad) {
+  if (pad <= 0.0) return 1.0;
+  const double rows = blocks(x.m, tile.m);
+  return 1.0 + pad * (rows * tile.m - x.m) / tile.m / std::min(rows, 2.0);
+}
+
+/// Rates of one call, inverted once.
+struct PerCall {
+  double tensor_s = 0.0;  // one SM, one multiply-add
+  double feed_s = 0.0;    // one SM, one byte
+  double memory_s = 0.0;  // one byte
+  double bytes = 0.0;     // operands and result
+  double sm_count = 0.0;
+};
+
+PerCall per_call(const Product& x, const TileRates& rates, const DeviceFigures& device) {
+  const Precision& e = x.precision;
+  return {.tensor_s = 2.0 * device.sm_count / (device.*e.peak * rates.compute_share),
+          .feed_s = 1.0 / (rates.feed_gb_s * kGiga),
+          .memory_s = 1.0 / (device.memory_bandwidth * rates.memory_share),
+          .bytes = x.batch *
+                   (x.m * x.k * e.activation_bytes + x.n * x.k * e.weight_bytes + 2.0 * x.m * x.n),
+          .sm_count = device.sm_count};
+}
+
+/// One tile shape: thread blocks without a split, and what an SM does per step along k.
+struct Tiled {
+  double ctas = 0.0;
+  double tensor_s = 0.0;
+  double feed_s = 0.0;
+};
+
+Tiled tiled(const Product& x, const TileRates& rates, const Tile& tile, const PerCall& call) {
+  const double excess = padding(x, tile, rates.pad);
+  return {.ctas = blocks(x.m, tile.m) * blocks(x.n, tile.n) * x.batch,
+          .tensor_s = tile.m * tile.n * call.tensor_s * excess,
+          .feed_s = (tile.m * x.precision.activation_bytes + tile.n * x.precision.weight_bytes) *
+                    call.feed_s * excess};
+}
+
+Candidate candidate(const Product& x, const TileRates& rates, const Tiled& tile, double split,
+                    const PerCall& call) {
+  const double k = blocks(x.k / split, kStepK) * kStepK;
+  const double rounds = waves(rates.wave_quant, tile.ctas * split, call.sm_count);
+  // Partial sums are written and read once per split, in FP32.
+  const double partial = split > 1.0 ? 8.0 * x.batch * x.m * x.n * split : 0.0;
+  return {.tensor = rounds * k * tile.tensor_s,
+          .feed = rounds * k * tile.feed_s,
+          .memory = (call.bytes + partial) * call.memory_s,
+          .serial = k * rates.k_ns * kNano,
+          .fixed = (rounds * rates.wave_us + (split > 1.0 ? rates.split_us : 0.0)) * kMicro};
+}
+
+std::span<const Tile> tiles_of(TileFamily family) {
+  if (family == TileFamily::deepgemm) return kDeepgemmTiles;
+  return kCublasTiles;
+}
+
+}  // namespace
+
+double product_seconds(const Product& product, const TileRates& rates, TileFamily family,
+                       const DeviceFigures& device) {
+  const PerCall call = per_call(product, rates, device);
+  std::array<Candidate, kMaxCandidates> all;
+  std::array<double, kMaxCandidates> bounds{};
+  std::size_t count = 0;
+  const double most = family == TileFamily::cublas ? 8.0 : 1.0;
+  for (const Tile& tile : tiles_of(family)) {
+    const Tiled one = tiled(product, rates, tile, call);
+    for (double split = 1.0; split <= most; split *= 2.0) {
+      all[count] = candidate(product, rates, one, split, call);
+      bounds[count] = all[count].bound();
+      ++count;
+    }
+  }
+  const auto used = bounds.begin() + static_cast<std::ptrdiff_t>(count);
+  const auto first =
+      static_cast<std::size_t>(std::min_element(bounds.begin(), used) - bounds.begin());
+  double best = all[first].seconds(rates.blend);
+  const int squarings = static_cast<int>(std::ceil(std::log2(std::max(1.0, rates.blend))));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i == first || bounds[i] >= best || tight_bound(all[i], squarings) >= best) continue;
+    best = std::min(best, all[i].seconds(rates.blend));
+  }
+  return best;
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kGemmColumns{"m", "n", "k"};
+constexpr std::array<std::string_view, 4> kBmmColumns{"batch", "m", "n", "k"};
+
+// Shared by every product, in this order; what follows differs by kernel.
+enum : std::size_t { kLaunch, kCompute, kMemory, kFeed, kQuant, kWave, kBlend, kSerial, kCommon };
+
+std::vector<ParamRange> common_ranges(double launch) {
+  return {{"launch_us", launch, 0.3, 30.0},   {"compute_share", 0.8, 0.2, 1.05},
+          {"memory_share", 0.85, 0.3, 1.0},   {"feed_gb_s", 120.0, 10.0, 1000.0},
+          {"wave_quantised", 0.7, 0.05, 1.0}, {"wave_us", 0.5, 0.01, 8.0},
+          {"blend", 3.0, 1.0, 12.0},          {"serial_ns_per_k", 0.5, 0.01, 4.0}};
+}
+
+TileRates common_rates(std::span<const double> p) {
+  return {.compute_share = p[kCompute],
+          .memory_share = p[kMemory],
+          .feed_gb_s = p[kFeed],
+          .wave_quant = p[kQuant],
+          .wave_us = p[kWave],
+          .blend = p[kBlend],
+          .k_ns = p[kSerial]};
+}
+
+// Rows of quantised formats behave as if A were quantised inside: time proportional to m k whatever
+// n is (reference 32768 x 32..128 x 7168 on H100: fp8 0.68 ms, bf16 0.17 ms). BF16 has no such
+// term.
+bool quantises(std::string_view group) { return first_label(group) != "bf16"; }
+bool is_block_scaled(std::string_view group) { return first_label(group) == "fp8_block"; }
+
+std::vector<ParamRange> gemm_ranges(std::string_view group) {
+  std::vector<ParamRange> out = common_ranges(quantises(group) ? 6.0 : 2.5);
+  if (is_block_scaled(group)) {
+    out.push_back({"pad", 0.3, 0.012, 3.0});
+  } else {
+    out.push_back({"split_us", 1.5, 0.05, 20.0});
+  }
+  if (quantises(group)) out.push_back({"quantise_bytes", 4.0, 0.05, 20.0});
+  return out;
+}
+
+double gemm_seconds(std::string_view group, std::span<const double> p,
+                    std::span<const double> shape, const DeviceFigures& device) {
+  const Product x{.m = shape[0], .n = shape[1], .k = shape[2], .precision = precision_of(group)};
+  TileRates rates = common_rates(p);
+  const bool block = is_block_scaled(group);
+  (block ? rates.pad : rates.split_us) = p[kCommon];
+  const double quantise = quantises(group) ? p[kCommon + 1] * x.m * x.k : 0.0;
+  return p[kLaunch] * kMicro + quantise / device.memory_bandwidth +
+         product_seconds(x, rates, block ? TileFamily::deepgemm : TileFamily::cublas, device);
+}
+
+// InferSim times DeepGEMM alone: A is quantised before the clock starts.
+std::vector<ParamRange> bare_ranges(std::string_view /*group*/) {
+  std::vector<ParamRange> out = common_ranges(6.0);
+  out.push_back({"pad", 0.3, 0.012, 3.0});
+  return out;
+}
+
+double bare_seconds(std::string_view group, std::span<const double> p,
+                    std::span<const double> shape, const DeviceFigures& device) {
+  const Product x{.m = shape[0], .n = shape[1], .k = shape[2], .precision = precision_of(group)};
+  TileRates rates = common_rates(p);
+  rates.pad = p[kCommon];
+  return p[kLaunch] * kMicro + product_seconds(x, rates, TileFamily::deepgemm, device);
+}
+
+// memory_share above 1: the operands of the absorption products stay in L2.
+std::vector<ParamRange> bmm_ranges(std::string_view /*group*/) {
+  std::vector<ParamRange> out = common_ranges(3.5);
+  out[kCompute] = {"compute_share", 0.7, 0.1, 1.05};
+  out[kMemory] = {"memory_share", 0.8, 0.1, 3.0};
+  out[kFeed] = {"feed_gb_s", 150.0, 10.0, 1500.0};
+  out[kWave] = {"wave_us", 0.3, 0.01, 8.0};
+  out.push_back({"cast_passes", 0.5, 0.01, 20.0});
+  return out;
+}
+
+// FP8 operands are converted around the product: 1 byte read and 2 written per value, or the
+// reverse. BF16 inputs are re-laid out once.
+double cast_bytes(const Product& x) {
+  const bool narrow = x.precision.weight_bytes < 2.0;
+  return narrow ? 3.0 * x.batch * (x.m + x.n) * x.k : 2.0 * x.batch * x.m * x.k;
+}
+
+double bmm_seconds(std::string_view group, std::span<const double> p, std::span<const double> shape,
+                   const DeviceFigures& device) {
+  const Product x{.batch = shape[0],
+                  .m = shape[1],
+                  .n = shape[2],
+                  .k = shape[3],
+                  .precision = precision_of(group)};
+  return p[kLaunch] * kMicro + product_seconds(x, common_rates(p), TileFamily::unsplit, device) +
+         p[kCommon] * cast_bytes(x) / device.memory_bandwidth;
+}
+
+}  // namespace
+
+std::vector<Form> gemm_forms() {
+  return {{"gemm", kGemmColumns, gemm_ranges, gemm_seconds},
+          {"mla_bmm", kBmmColumns, bmm_ranges, bmm_seconds},
+          {"infersim_gemm", kGemmColumns, bare_ranges, bare_seconds}};
+}
+
+}  // namespace fathom::forms

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+
+#include "core/units.hpp"
+#include "hw/cluster.hpp"
+#include "ops/op.hpp"
+
+namespace fathom::timing {
+
+/// What a fitted form says about a call, when the device's efficiency file has one for its kernel
+/// and the shape is of the kind it was fitted to.
+struct FittedTime {
+  Seconds total;
+  hw::Evidence evidence = hw::Evidence::assumed;
+};
+
+/// Whether a device's form times the routed experts as a whole: permutes, activations and casts
+/// beside the two products are then inside the products' time.
+bool times_experts_whole(const ops::GroupedGemm& op, const hw::Cluster& cluster);
+
+/// `sm_share`: SMs (or rate) that communication kernels leave. A low-latency exchange is timed
+/// whole, whatever part `op` is.
+std::optional<FittedTime> fitted_time(const ops::Op& op, const hw::Cluster& cluster,
+                                      double sm_share);
+
+}  // namespace fathom::timing
