@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "calib/page.hpp"
+
+namespace fathom::calib {
+namespace {
+
+using nlohmann::json;
+using namespace report;
+
+json parameters_json(const SubFit& g) {
+  json out = json::object();
+  for (const CalibratedParameter& p : g.parameters) out[p.name] = p.value;
+  return out;
+}
+
+json start_json(const SubFit& g) {
+  json out = json::object();
+  for (const CalibratedParameter& p : g.parameters) out[p.name] = p.start;
+  return out;
+}
+
+json unmoved_json(const SubFit& g) {
+  json out = json::array();
+  for (const CalibratedParameter& p : g.parameters) {
+    if (!p.moved) out.push_back(p.name);
+  }
+  return out;
+}
+
+// ln(measured / fitted) out of sample, by third of the fitted time.
+json band_json(const SubFit& g) {
+  json bands = json::array();
+  for (const Band& b : g.band.bands) bands.push_back({b.low, b.high});
+  return {{"edges_s", g.band.edges_s}, {"log_low_high", bands}};
+}
+
+json to_json(const SubFit& g, const DatasetCalibration& d) {
+  json flagged = json::array();
+  for (const FlaggedRow& row : g.flagged) flagged.push_back({{"line", row.line}, {"why", row.why}});
+  return {{"stack", d.stack},
+          {"file", d.file},
+          {"parameters", parameters_json(g)},
+          {"start", start_json(g)},
+          {"unmoved", unmoved_json(g)},
+          {"rows", g.rows},
+          {"in_sample", to_json(g.in_sample)},
+          {"leave_slice_out", to_json(g.fitted)},
+          {"leave_slice_out_measured", to_json(g.measured)},
+          {"band_90", band_json(g)},
+          {"flagged", std::move(flagged)}};
+}
+
+}  // namespace
+
+json to_json(const std::vector<DatasetCalibration>& calibrations, const std::string& source) {
+  json devices = json::object();
+  for (const DatasetCalibration& d : calibrations) {
+    json& groups = devices[d.device]["forms"][d.family];
+    for (const SubFit& g : d.groups) {
+      // The same kernel and dtype on a second stack or in a second file keeps its own entry.
+      const std::string key =
+          groups.contains(g.group) ? fmt::format("{} ({}, {})", g.group, d.stack, d.file) : g.group;
+      groups[key] = to_json(g, d);
+    }
+  }
+  return {{"schema", "calibration/1"}, {"source", source}, {"devices", std::move(devices)}};
+}
+
+Document page(const std::vector<DatasetCalibration>& calibrations, const std::string& source) {
+  std::size_t count = 0;
+  std::int64_t rows = 0;
+  std::size_t flagged = 0;
+  Table table{
+      .title = "Sub-fits: errors in sample and leave-slice-out",
+      .columns = {text_column("family"), text_column("device"), text_column("kernel, dtype"),
+                  number_column("rows", "", NumberFormat::exact),
+                  number_column("in sample, median", "", NumberFormat::percent),
+                  number_column("p90", "", NumberFormat::percent),
+                  number_column("left out, median", "", NumberFormat::percent),
+                  number_column("p90", "", NumberFormat::percent),
+                  number_column("with ratios, median", "", NumberFormat::percent),
+                  number_column("p90", "", NumberFormat::percent),
+                  number_column("parameters", "", NumberFormat::exact),
+                  number_column("moved", "", NumberFormat::exact),
+                  number_column("flagged", "", NumberFormat::exact)}};
+  for (const DatasetCalibration& d : calibrations) {
+    for (const SubFit& g : d.groups) {
+      ++count;
+      rows += g.rows;
+      flagged += g.flagged.size();
+      table.rows.push_back({d.family, d.device, g.group, g.rows, g.in_sample.median,
+                            g.in_sample.p90, g.fitted.median, g.fitted.p90, g.measured.median,
+                            g.measured.p90, g.parameters.size(),
+                            g.parameters.size() - unmoved_json(g).size(), g.flagged.size()});
+    }
+  }
+  Document document{.title = "Calibration from " + source,
+                    .finding = fmt::format("{} sub-fits on {} rows; {} rows flagged and not fitted",
+                                           count, rows, flagged)};
+  document.blocks.emplace_back(std::move(table));
+  document.blocks.emplace_back(
+      Note{NoteKind::info,
+           "Parameters that did not move by more than 2 % stay at their start value: the data do "
+           "not speak about them. Start values, error bands and flagged rows are in the file."});
+  return document;
+}
+
+}  // namespace fathom::calib
