@@ -28,7 +28,8 @@ constexpr std::array kVerbs{
     Verb{"model", add_model},         Verb{"hardware", add_hardware},
     Verb{"estimate", add_estimate},   Verb{"explain", add_explain},
     Verb{"compare", add_compare},     Verb{"roofline", add_roofline},
-    Verb{"plan", add_plan},           Verb{"verify", add_verify},
+    Verb{"plan", add_plan},           Verb{"validate", add_validate},
+    Verb{"calibrate", add_calibrate}, Verb{"verify", add_verify},
     Verb{"run-model", add_run_model}, Verb{"experiment", add_experiment},
     Verb{"demo", add_demo},
 };
@@ -48,6 +49,9 @@ constexpr const char* kFooter =
     "  fathom compare --base deepseek-v3 --attention mha,gqa-8,mla\n"
     "  fathom roofline examples/deepseek-v3-h800-decode.json\n"
     "  fathom plan examples/plan-deepseek-v3.json       the smallest cluster for a traffic\n"
+    "  fathom validate                                  published results against the model\n"
+    "  fathom validate --measured DIR                   measured kernel tables, cross-validated\n"
+    "  fathom calibrate --import DIR -o FILE            fit the time model to your own timings\n"
     "  fathom verify tests/golden/kernels               our kernels against the original code\n"
     "  fathom run-model --config examples/tiny-deepseek-v3.json --prompt-tokens 17,4,99\n"
     "  fathom experiment balance                        expert load under three policies\n"

@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "calib/calibrate.hpp"
+#include "calib/corpus.hpp"
+#include "calib/page.hpp"
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "core/json_io.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct Request {
+  std::string directory;
+  calib::CorpusFilter filter;
+  int threads = 0;
+  OutputOptions output;
+};
+
+// The name of the folder, not where it lies: results must not depend on that.
+std::string shown_folder(const std::string& directory) {
+  const std::filesystem::path path = std::filesystem::path(directory).lexically_normal();
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+void run(const Request& request) {
+  const calib::Corpus corpus = calib::load_corpus(request.directory, request.filter);
+  Progress progress{"fitting"};
+  const auto calibrations = calib::calibrate(
+      corpus,
+      {.threads = request.threads, .progress = [&](double share) { progress.report(share); }});
+  progress.finish();
+  const std::string source = shown_folder(request.directory);
+  const nlohmann::json data = calib::to_json(calibrations, source);
+  OutputOptions shown = request.output;
+  const bool to_file = !shown.output.empty() && shown.output != "-";
+  if (to_file) write_file(std::exchange(shown.output, {}), dump_json(data));
+  if (!to_file || shown.format != "json") emit(calib::page(calibrations, source), data, shown);
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app, int& exit_code) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = app.add_subcommand(
+      "calibrate", "Fit the time model of each kernel family to measured tables");
+  command->add_option("--import", request->directory, "A folder of measured kernel tables")
+      ->required()
+      ->option_text("DIR");
+  command->add_option("--device", request->filter.device, "Only this device, as h100-sxm")
+      ->option_text("NAME");
+  command->add_option("--family", request->filter.family, "Only this kernel family, as gemm")
+      ->option_text("NAME");
+  command->add_option("--threads", request->threads, "Threads; 0: all cores")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N [0]");
+  add_output_options(*command, request->output, {"table", "json", "markdown", "html", "csv"});
+  command->footer(
+      "Reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as bench_data of\n"
+      "alibaba/InferSim, and a generic table with the columns op, device, stack, dtype, one of\n"
+      "latency_us, latency_ms, latency_s, and the shape of the operation. Rows that cannot be\n"
+      "measurements are flagged and not fitted. -o writes the fitted parameters as JSON, with "
+      "start\n"
+      "values, errors, bands and flagged rows; the table of errors is printed all the same.\n"
+      "\n"
+      "Examples:\n"
+      "  fathom calibrate --import measured -o measured.json\n"
+      "  fathom calibrate --import measured --device h100-sxm --family gemm\n"
+      "  fathom calibrate --import my-timings --format markdown");
+  command->callback([request, &exit_code] {
+    run(*request);
+    exit_code = kOk;
+  });
+}
+
+}  // namespace fathom::cli

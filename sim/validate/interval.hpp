@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "hw/efficiency.hpp"
+#include "validate/setup.hpp"
+
+namespace fathom::validate {
+
+/// Independent causes of error in a predicted time. Operators of one cause err together.
+enum class Cause : std::uint8_t {
+  gemm,
+  grouped_gemm,
+  attention_core,
+  elementwise,
+  communication,
+  all_to_all_sm,  // the SM-busy part of low-latency exchanges
+  load,           // imbalance of expert ranks
+  software,       // host time, kernels that are not fused
+  batch,
+  acceptance,
+  shape,  // what two shapes of one family do not share
+};
+inline constexpr std::size_t kCauseCount = 11;
+std::string_view name(Cause cause);
+/// Log-normal sigma of a family's time.
+double sigma(Cause cause);
+
+/// What a source leaves open and a number can bound.
+enum class Unknown : std::uint8_t { load, software, batch, acceptance };
+inline constexpr std::array<std::string_view, 4> kUnknownNames{"load", "software", "batch",
+                                                               "acceptance"};
+using Unknowns = std::bitset<kUnknownNames.size()>;
+
+/// One standard normal number per cause.
+using Draw = std::array<double, kCauseCount>;
+
+/// `count` draws, stratified in every cause; the same for the same seed everywhere.
+std::vector<Draw> draws(int count, std::uint64_t seed);
+
+/// The set-up as it would be if each cause had come out as drawn. Scheduling is not linear, so the
+/// draw moves the efficiencies and the step is scheduled again.
+Setup varied(const Setup& setup, const Draw& draw, Unknowns unknowns);
+
+/// A ratio of two set-ups errs in each by what their shapes do not share, even where a family's
+/// error cancels.
+double shape_factor(const Draw& draw);
+
+struct Interval {
+  double p10 = 0.0;
+  double p90 = 0.0;
+  bool operator==(const Interval&) const = default;
+};
+
+/// Of a sample; linear between order statistics.
+Interval interval_of(std::vector<double> sample);
+
+/// A sentence for reports: what intervals rest on.
+std::string_view interval_basis();
+
+}  // namespace fathom::validate
