@@ -101,9 +101,9 @@ TEST_CASE("run-model refuses what it cannot run", "[cli][run-model][bad]") {
 
 TEST_CASE("experiments give a table, a plot and data", "[cli][experiment]") {
   const std::string name = GENERATE("balance", "fp8");
-  const Run table = fathom({"experiment", name});
-  const Run data = fathom({"experiment", name, "--format", "json"});
-  const Run plot = fathom({"experiment", name, "--format", "svg"});
+  const Run table = fathom({"experiment", name, "--steps", "10"});
+  const Run data = fathom({"experiment", name, "--steps", "10", "--format", "json"});
+  const Run plot = fathom({"experiment", name, "--steps", "10", "--format", "svg"});
   CHECK(table.code == 0);
   CHECK(parsed(data).size() >= 2);
   CHECK_THAT(plot.out, contains("<svg"));

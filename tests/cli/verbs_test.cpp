@@ -42,8 +42,8 @@ TEST_CASE("the program says what it is", "[cli]") {
 
 TEST_CASE("the help of every verb has an example that begins with the verb", "[cli]") {
   const std::string verb =
-      GENERATE("model", "hardware", "estimate", "explain", "compare", "roofline", "plan", "verify",
-               "run-model", "experiment", "demo");
+      GENERATE("model", "hardware", "estimate", "explain", "compare", "roofline", "plan",
+               "validate", "calibrate", "verify", "run-model", "experiment", "demo");
   const Run run = fathom({verb, "--help"});
   CAPTURE(verb, run.out, run.err);
   CHECK(run.code == 0);
