@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kNearest = 12;
 constexpr std::size_t kKriging = 24;
 constexpr double kFade = 0.15;  // weight of the bare form among the neighbours
-constexpr int kInnerFolds = 5;
+constexpr int kInnerFolds = 15;
 constexpr std::size_t kInnerTargets = 300;
 // A ratio counts as a factor of 2.7 at most: one spike must not bend its neighbourhood.
 constexpr double kLargest = 1.0;

@@ -29,12 +29,12 @@ Cell deviation(double error) {
 
 std::string published_text(const Row& row) {
   if (row.low == row.high) return fmt::format("{:.6g}", row.low);
-  return fmt::format("{:.6g} to {:.6g}", row.low, row.high);
+  return fmt::format("{:.6g}–{:.6g}", row.low, row.high);
 }
 
 std::string interval_text(const RowResult& r) {
   if (!r.interval) return "-";
-  return fmt::format("{} to {}", format_significant(r.interval->p10, 3),
+  return fmt::format("{}–{}", format_significant(r.interval->p10, 3),
                      format_significant(r.interval->p90, 3));
 }
 
