@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <random>
 #include <utility>
 
 #include "calib/least_squares.hpp"
+#include "core/rng.hpp"
 
 namespace fathom::calib {
 namespace {
@@ -35,9 +35,7 @@ std::vector<std::size_t> sample_indices(std::size_t n, std::size_t count, std::u
   std::vector<std::size_t> all(n);
   std::iota(all.begin(), all.end(), std::size_t{0});
   if (n <= count) return all;
-  std::mt19937_64 engine{seed};
-  // Only the engine is the same on every standard library, so the shuffle is written out.
-  for (std::size_t i = 0; i < count; ++i) std::swap(all[i], all[i + engine() % (n - i)]);
+  Rng{seed}.choose<std::size_t>(all, count);
   all.resize(count);
   std::ranges::sort(all);
   return all;

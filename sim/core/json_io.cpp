@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/fnv.hpp"
 #include "core/json_syntax.hpp"
 #include "core/si_format.hpp"
 #include "core/system_message.hpp"
@@ -106,13 +107,6 @@ std::string dump_json(const nlohmann::json& value) {
   return value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string content_hash(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : bytes) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3U;
-  }
-  return fmt::format("{:016x}", hash);
-}
+std::string content_hash(std::string_view bytes) { return fmt::format("{:016x}", fnv1a(bytes)); }
 
 }  // namespace fathom

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/fnv.hpp"
 #include "execute/pass_output.hpp"
 #include "execute/work.hpp"
 #include "kernels/ref/linear.hpp"
@@ -38,7 +39,7 @@ std::uint64_t hash_logits(std::uint64_t hash, std::span<const T> row) {
   for (const T& logit : row) {
     const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(logit));
     for (int shift = 0; shift < 32; shift += 8) {
-      hash = (hash ^ ((bits >> shift) & 0xFFU)) * 1099511628211ULL;
+      hash = fnv1a(hash, static_cast<std::uint8_t>(bits >> shift));
     }
   }
   return hash;
@@ -57,7 +58,7 @@ class Generator {
     const std::int64_t prompt = size(request_.prompt);
     ledger_.begin({Pass::prefill, prompt, 0});
     const auto first = form_.forward(ids(request_.prompt), 0, state_, LogitRows::last);
-    out_.logits_hash = 14695981039346656037ULL;
+    out_.logits_hash = kFnvStart;
     std::int64_t next = choose(first.logits, 0);
     if (request_.draft_tokens > 0) {
       std::vector<std::int64_t> shifted(request_.prompt.begin() + 1, request_.prompt.end());

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "core/error.hpp"
 #include "core/json_io.hpp"
+#include "core/rng.hpp"
 #include "execute/numerics.hpp"
 #include "execute/v3_form.hpp"
 #include "execute/v4_form.hpp"
@@ -65,10 +65,10 @@ void check_model(const std::string& config, const model::ArchSpec& arch) {
 }
 
 std::vector<std::int64_t> random_prompt(const RunRequest& request, std::int64_t vocab) {
-  std::mt19937_64 engine{request.seed};
-  std::vector<std::int64_t> prompt;
-  for (std::int64_t i = 0; i < request.prompt_length; ++i) {
-    prompt.push_back(static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(vocab)));
+  Rng rng{request.seed};
+  std::vector<std::int64_t> prompt(static_cast<std::size_t>(request.prompt_length));
+  for (std::int64_t& id : prompt) {
+    id = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(vocab)));
   }
   return prompt;
 }

@@ -7,11 +7,12 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/fnv.hpp"
+#include "core/rng.hpp"
 #include "model/tensor_list.hpp"
 
 namespace fathom::execute {
@@ -77,24 +78,10 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 // Random numbers belong to a name, so that one more layer changes no other layer.
-class Stream {
- public:
-  Stream(std::uint64_t seed, std::string_view name) : engine_(seed ^ hash(name)) {}
-  /// Uniform with mean 0 and variance 1.
-  double unit() { return std::sqrt(12.0) * (uniform() - 0.5); }
-  std::int64_t below(std::int64_t n) {
-    return static_cast<std::int64_t>(uniform() * static_cast<double>(n));
-  }
+Rng stream_of(std::uint64_t seed, std::string_view name) { return Rng{seed ^ fnv1a(name)}; }
 
- private:
-  double uniform() { return static_cast<double>(engine_() >> 11U) * 0x1p-53; }
-  static std::uint64_t hash(std::string_view name) {  // FNV-1a
-    std::uint64_t h = 14695981039346656037ULL;
-    for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    return h;
-  }
-  std::mt19937_64 engine_;
-};
+// Uniform with mean 0 and variance 1.
+double unit(Rng& rng) { return std::sqrt(12.0) * (rng.uniform() - 0.5); }
 
 struct Init {
   double mean = 0.0;
@@ -123,8 +110,8 @@ Init init_of(std::string_view name, double input_width) {
 Tensor<float> random_tensor(const std::string& name, Shape shape, std::uint64_t seed) {
   Tensor<float> out{std::move(shape)};
   const Init init = init_of(name, static_cast<double>(out.dim(-1)));
-  Stream stream{seed, name};
-  for (float& v : out.data) v = static_cast<float>(init.mean + init.deviation * stream.unit());
+  Rng rng = stream_of(seed, name);
+  for (float& v : out.data) v = static_cast<float>(init.mean + init.deviation * unit(rng));
   if (init.identity) {
     const std::int64_t columns = out.dim(-1);
     for (std::int64_t i = 0; i < std::min(out.dim(0), columns); ++i) out[i * columns + i] += 1.0F;
@@ -136,15 +123,12 @@ Tensor<float> random_tensor(const std::string& name, Shape shape, std::uint64_t 
 Indices random_experts(const std::string& name, const model::Tensor& table, std::int64_t experts,
                        std::uint64_t seed) {
   Indices out{{table.rows, table.cols}};
-  Stream stream{seed, name};
+  Rng rng = stream_of(seed, name);
   std::vector<std::int64_t> ids(static_cast<std::size_t>(experts));
   std::iota(ids.begin(), ids.end(), 0);
   for (std::int64_t r = 0; r < table.rows; ++r) {
-    for (std::int64_t k = 0; k < table.cols; ++k) {
-      const auto other = static_cast<std::size_t>(k + stream.below(experts - k));
-      std::swap(ids[static_cast<std::size_t>(k)], ids[other]);
-      out[r * table.cols + k] = ids[static_cast<std::size_t>(k)];
-    }
+    rng.choose<std::int64_t>(ids, static_cast<std::size_t>(table.cols));
+    std::copy_n(ids.begin(), table.cols, out.row(r).begin());
   }
   return out;
 }

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "core/error.hpp"
-#include "experiment/random.hpp"
+#include "core/rng.hpp"
 #include "kernels/ref/aux_loss.hpp"
 #include "kernels/ref/balance.hpp"
 #include "kernels/ref/gate_backward.hpp"
@@ -24,7 +24,7 @@ constexpr double kNoise = 0.5;         // of a token around its cluster's centre
 constexpr double kStartNoise = 0.5;    // of the router around the teacher, relative
 constexpr double kTeacherScale = 1.0;  // standard deviation of an affinity at a centre
 
-Matrix normal_matrix(std::int64_t rows, std::int64_t columns, double deviation, Random& random) {
+Matrix normal_matrix(std::int64_t rows, std::int64_t columns, double deviation, Rng& random) {
   Matrix out{Shape{rows, columns}};
   for (double& v : out.data) v = deviation * random.normal();
   return out;
@@ -35,7 +35,7 @@ std::size_t last_quarter(std::size_t steps) { return steps - (steps + 3) / 4; }
 // What all policies share: where tokens come from and what they want.
 class Stream {
  public:
-  Stream(const BalanceExperiment& setup, Random& random)
+  Stream(const BalanceExperiment& setup, Rng& random)
       : setup_(setup),
         random_(random),
         centres_(normal_matrix(setup.clusters, setup.dim, 1.0, random)),
@@ -76,7 +76,7 @@ class Stream {
   }
 
   const BalanceExperiment& setup_;
-  Random& random_;
+  Rng& random_;
   Matrix centres_;  // [clusters, dim]
   Matrix teacher_;  // [experts, dim]
 };
@@ -189,7 +189,7 @@ void place(const BalanceExperiment& setup, Policy& policy) {
 BalanceResult run_balance(const BalanceExperiment& setup) {
   FATHOM_EXPECT(setup.steps > 0 && setup.tokens > 0 && setup.clusters > 0, "an empty experiment");
   FATHOM_EXPECT(setup.experts % setup.ranks == 0, "ranks with unequal numbers of experts");
-  Random random{setup.seed};
+  Rng random{setup.seed};
   Stream stream{setup, random};
   const double start_noise =
       kStartNoise * kTeacherScale / std::sqrt(static_cast<double>(setup.dim));

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "experiment/random.hpp"
+#include "core/rng.hpp"
 #include "kernels/ref/fp8_gemm.hpp"
 
 namespace fathom::experiment {
@@ -16,9 +16,9 @@ using namespace kernels::ref;
 
 constexpr std::int64_t kPromotionInterval = 128;  // DeepSeek-V3 report, section 3.3.2
 
-using Draw = double (Random::*)();
+using Draw = double (Rng::*)();
 
-Tensor<float> filled(kernels::Shape shape, Random& random, Draw draw) {
+Tensor<float> filled(kernels::Shape shape, Rng& random, Draw draw) {
   Tensor<float> out{std::move(shape)};
   for (float& v : out.data) v = static_cast<float>((random.*draw)());
   return out;
@@ -117,14 +117,14 @@ GemmRow gemm_row(std::string input, const Tensor<float>& a, const Tensor<float>&
 
 Fp8Result run_fp8(const Fp8Experiment& e) {
   FATHOM_EXPECT(e.rows > 0 && e.cols > 0 && e.outlier_every > 0, "an experiment without data");
-  Random random{e.seed};
+  Rng random{e.seed};
   Fp8Result out;
-  Tensor<float> x = filled({e.rows, e.cols}, random, &Random::normal);
+  Tensor<float> x = filled({e.rows, e.cols}, random, &Rng::normal);
   add_format_rows(e, "gaussian", x, out);
   add_outliers(x, e);
   add_format_rows(e, "outlier channels", x, out);
   const std::array<std::pair<const char*, Draw>, 2> inputs{
-      {{"gaussian", &Random::normal}, {"uniform", &Random::uniform}}};
+      {{"gaussian", &Rng::normal}, {"uniform", &Rng::uniform}}};
   for (const auto& [name, draw] : inputs) {
     for (const std::int64_t k : e.gemm_k) {
       const Tensor<float> a = filled({e.gemm_rows, k}, random, draw);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <random>
 
 #include "core/error.hpp"
+#include "core/rng.hpp"
 #include "forms/blend.hpp"
 
 namespace fathom::forms {
@@ -75,11 +75,11 @@ std::vector<ExpertRows> draw_loads(const LoadKey& key) {
   const bool crowded = pairs > static_cast<double>(key.experts);
   const double low = crowded ? 1.0 : 0.01;
   const double high = crowded ? std::max(1.01, 0.8 * tokens) : 2.0;
-  std::mt19937_64 engine(kSeed);
+  Rng rng{kSeed};
   std::vector<ExpertRows> draws(kDraws, ExpertRows(static_cast<std::size_t>(key.experts)));
   for (ExpertRows& rows : draws) {
     for (double& row : rows) {
-      row = power_quantile(key.exponent, low, high, static_cast<double>(engine() >> 11U) * 0x1p-53);
+      row = power_quantile(key.exponent, low, high, rng.uniform());
     }
     const double sum = std::accumulate(rows.begin(), rows.end(), 0.0);
     for (double& row : rows) row = std::min(tokens, std::round(row / sum * pairs));

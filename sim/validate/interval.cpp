@@ -4,9 +4,9 @@
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <numeric>
-#include <random>
 
 #include "core/error.hpp"
+#include "core/rng.hpp"
 #include "forms/form.hpp"
 
 namespace fathom::validate {
@@ -198,13 +198,12 @@ double sigma(Cause cause) {
 std::vector<Draw> draws(int count, std::uint64_t seed) {
   FATHOM_EXPECT(count > 0, "an interval needs at least one draw");
   const boost::math::normal_distribution<double> normal;
-  std::mt19937_64 engine{seed};
+  Rng rng{seed};
   std::vector<Draw> out(static_cast<std::size_t>(count));
   std::vector<std::size_t> order(out.size());
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) {
     std::iota(order.begin(), order.end(), std::size_t{0});
-    // Fisher-Yates by hand: std::shuffle is not the same everywhere
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[engine() % i]);
+    rng.choose<std::size_t>(order, order.size());
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double u = (static_cast<double>(order[i]) + 0.5) / static_cast<double>(count);
       out[i][cause] = boost::math::quantile(normal, u);
