@@ -20,7 +20,7 @@ struct Comparison {
   std::string note;  // why it failed, or which rule was used; empty in the plain case
 };
 
-/// Absolute tolerance of the float64 run, times max(1, largest expected value).
+/// Absolute tolerance of the float64 run.
 inline constexpr double kTolerance64 = 1e-11;
 /// Tolerance of a float32 run where the case states none, times the largest expected value: three
 /// units in the last place of a float.
