@@ -116,20 +116,48 @@ DatasetReport empty_report(const Dataset& dataset) {
   return report;
 }
 
-// Targets by (sub-fit, fold).
+// What one fit predicts: the rows of one fold, or all of a sub-fit.
+enum class Targets { by_fold, together };
+
+// Rows by (sub-fit, fold); the fold is 0 when they stay together.
 std::map<std::pair<std::string, int>, std::vector<std::size_t>> targets_of(
-    const DatasetReport& report) {
+    const DatasetReport& report, Targets targets_are) {
   std::map<std::pair<std::string, int>, std::vector<std::size_t>> out;
   for (std::size_t i = 0; i < report.rows.size(); ++i) {
-    out[{report.rows[i].row->group, report.rows[i].fold}].push_back(i);
+    const Predicted& p = report.rows[i];
+    out[{p.row->group, targets_are == Targets::by_fold ? p.fold : 0}].push_back(i);
   }
   return out;
 }
 
-void finish(std::vector<Job>& jobs, std::vector<DatasetReport>& reports,
-            const ValidationOptions& options) {
+// Predicts every row of the corpus; `training(report, group, fold)` are the rows to learn from.
+template <class Training>
+std::vector<DatasetReport> predict(const Corpus& corpus, const ValidationOptions& options,
+                                   Targets targets_are, const Training& training) {
+  std::vector<DatasetReport> reports;
+  std::vector<Job> jobs;
+  for (const auto& [family, datasets] : by_family(corpus.datasets)) {
+    const SliceFolds folds = slice_folds(datasets, options.folds);
+    for (const Dataset* dataset : datasets) {
+      DatasetReport report = empty_report(*dataset);
+      for (Predicted& p : report.rows) p.fold = folds.at(p.row->slice);
+      for (auto& [key, targets] : targets_of(report, targets_are)) {
+        Job job{.form = &forms::form_of(family),
+                .device = &device_of(corpus, *dataset),
+                .group = key.first,
+                .report = reports.size(),
+                .targets = std::move(targets)};
+        for (const Measurement* row : training(report, key.first, key.second)) {
+          job.training.push_back({row, job.device});
+        }
+        jobs.push_back(std::move(job));
+      }
+      reports.push_back(std::move(report));
+    }
+  }
   run_all(jobs, reports, options);
   for (DatasetReport& report : reports) summarize(report);
+  return reports;
 }
 
 }  // namespace
@@ -140,64 +168,30 @@ std::string_view name(Fidelity fidelity) {
 }
 
 std::vector<DatasetReport> cross_validate(const Corpus& corpus, const ValidationOptions& options) {
-  std::vector<DatasetReport> reports;
-  std::vector<Job> jobs;
-  for (const auto& [family, datasets] : by_family(corpus.datasets)) {
-    const SliceFolds folds = slice_folds(datasets, options.folds);
-    for (const Dataset* dataset : datasets) {
-      DatasetReport report = empty_report(*dataset);
-      for (Predicted& p : report.rows) p.fold = folds.at(p.row->slice);
-      for (auto& [key, targets] : targets_of(report)) {
-        Job job{.form = &forms::form_of(family),
-                .device = &device_of(corpus, *dataset),
-                .group = key.first,
-                .report = reports.size(),
-                .targets = std::move(targets)};
-        for (const Predicted& p : report.rows) {
-          if (p.fold != key.second && p.row->group == key.first) {
-            job.training.push_back({p.row, job.device});
-          }
-        }
-        jobs.push_back(std::move(job));
-      }
-      reports.push_back(std::move(report));
+  const auto others = [](const DatasetReport& report, const std::string& group, int fold) {
+    std::vector<const Measurement*> rows;
+    for (const Predicted& p : report.rows) {
+      if (p.fold != fold && p.row->group == group) rows.push_back(p.row);
     }
-  }
-  finish(jobs, reports, options);
-  return reports;
+    return rows;
+  };
+  return predict(corpus, options, Targets::by_fold, others);
 }
 
 std::vector<DatasetReport> validate_against(const Corpus& training, const Corpus& corpus,
                                             const ValidationOptions& options) {
-  std::vector<DatasetReport> reports;
-  std::vector<Job> jobs;
-  for (const auto& [family, datasets] : by_family(corpus.datasets)) {
-    const SliceFolds folds = slice_folds(datasets, options.folds);
-    for (const Dataset* dataset : datasets) {
-      DatasetReport report = empty_report(*dataset);
-      for (auto& [key, targets] : targets_of(report)) {
-        Job job{.form = &forms::form_of(family),
-                .device = &device_of(corpus, *dataset),
-                .group = key.first,
-                .report = reports.size(),
-                .targets = std::move(targets)};
-        for (const Dataset& other : training.datasets) {
-          if (other.family != family || other.device != dataset->device) continue;
-          for (const Measurement& row : other.rows) {
-            if (row.flag.empty() && row.group == job.group) {
-              job.training.push_back({&row, job.device});
-            }
-          }
-        }
-        jobs.push_back(std::move(job));
+  const auto elsewhere = [&](const DatasetReport& report, const std::string& group, int) {
+    std::vector<const Measurement*> rows;
+    for (const Dataset& other : training.datasets) {
+      const Dataset& dataset = *report.dataset;
+      if (other.family != dataset.family || other.device != dataset.device) continue;
+      for (const Measurement& row : other.rows) {
+        if (row.flag.empty() && row.group == group) rows.push_back(&row);
       }
-      // folds only say which residuals a band may be made of
-      for (Predicted& p : report.rows) p.fold = folds.at(p.row->slice);
-      reports.push_back(std::move(report));
     }
-  }
-  finish(jobs, reports, options);
-  return reports;
+    return rows;
+  };
+  return predict(corpus, options, Targets::together, elsewhere);
 }
 
 Score family_score(const std::vector<DatasetReport>& reports, std::string_view family,
