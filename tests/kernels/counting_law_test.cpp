@@ -3,6 +3,7 @@
 
 #include "attention_samples.hpp"
 #include "catch.hpp"
+#include "kernels/ref/block_quant.hpp"
 #include "kernels/ref/deepseek_mtp.hpp"
 #include "kernels/ref/gqa.hpp"
 #include "kernels/ref/linear_attention.hpp"
@@ -367,4 +368,107 @@ TEST_CASE("an embedding reads the rows of its tokens only", "[kernels][counting]
                                                .write_bytes = kElement * real(width)});
   CHECK(bytes_read(table) == cost.act_read.value);
   CHECK(bytes_written(out) == cost.act_write.value);
+}
+
+TEST_CASE("a cast reads BF16 rows and writes codes and scales", "[kernels][counting]") {
+  auto random = shapes();
+  struct Case {
+    BlockFormat format;
+    Dtype dtype;
+    double scale_bytes;
+  };
+  const auto c =
+      GENERATE(Case{kActivationV3, Dtype::fp8_block, 4.0},
+               Case{kActivationUe8m0, Dtype::fp8_ue8m0, 1.0}, Case{kMxfp8, Dtype::mxfp8, 1.0},
+               Case{kMxfp4, Dtype::mxfp4, 1.0}, Case{kNvfp4, Dtype::nvfp4, 1.0});
+  const auto rows = samples::between(random, 1, 3);
+  const auto width = 128 * samples::between(random, 1, 3);
+  auto x = random_counted(random, {rows, width});
+  fresh(x);
+  const CountScope scope;
+  const Quantised q = quantise(x, c.format);
+  const auto cost =
+      ops::cost(ops::Elementwise{.kind = ops::ElementwiseKind::cast,
+                                 .rows = real(rows),
+                                 .read_bytes = kElement * real(width),
+                                 .write_bytes = row_size_of(c.dtype).value * real(width)});
+  CAPTURE(name(c.dtype));
+  CHECK(bytes_read(x) == cost.act_read.value);
+  CHECK(real(q.codes.size()) * size_of(c.dtype).value + real(q.scales.size()) * c.scale_bytes ==
+        cost.act_write.value);
+  CHECK(flops(scope.count()) == cost.flops.value);
+}
+
+TEST_CASE("an FP8 weight is its codes and one FP32 scale per 128 x 128 block, ragged ones too",
+          "[kernels][counting]") {
+  auto random = shapes();
+  const auto n = samples::between(random, 1, 300);
+  const auto k = samples::between(random, 1, 300);
+  const Quantised q = quantise(samples::random_tensor(random, {n, k}), kWeight);
+  const auto cost = ops::cost(
+      ops::Gemm{.m = 1.0, .n = n, .k = k, .weight = Dtype::fp8_block, .input = Dtype::fp8_block});
+  CHECK(real(q.codes.size()) + 4.0 * real(q.scales.size()) == cost.weight_read.value);
+}
+
+TEST_CASE("a combine reads every expert's row and writes every token's once",
+          "[kernels][counting]") {
+  auto random = shapes();
+  const auto tokens = samples::between(random, 1, 5);
+  const auto choices = samples::between(random, 1, 3);
+  const auto width = samples::between(random, 1, 6);
+  Indices chosen{{tokens, choices}};
+  for (std::int64_t i = 0; i < chosen.size(); ++i) chosen[i] = i % choices;
+  const Dispatch dispatch = dispatch_by_expert(chosen, choices);
+  auto rows = random_counted(random, {tokens * choices, width});
+  fresh(rows);
+  const auto out = combine_rows(rows, dispatch, tokens);
+  const auto cost = ops::cost(
+      ops::Elementwise{.kind = ops::ElementwiseKind::permute,
+                       .rows = real(tokens * choices),
+                       .read_bytes = kElement * real(width),
+                       .write_bytes = kElement * real(width),
+                       .repeated_bytes = kElement * real(width) * (1.0 - 1.0 / real(choices))});
+  CHECK(bytes_read(rows) + bytes_written(out) == Approx(compulsory(cost).value).epsilon(1e-12));
+}
+
+TEST_CASE("a rotation rewrites its rows, a residual add reads two and writes one",
+          "[kernels][counting]") {
+  auto random = shapes();
+  const auto rows = samples::between(random, 1, 5);
+  const auto width = 2 * samples::between(random, 1, 5);
+  auto x = random_counted(random, {rows, width});
+  auto residual = random_counted(random, {rows, width});
+  const auto tables = rope_tables(plain_inv_freq<Real>(width, 100.0), 0, rows);
+  fresh(x, residual);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    rotate_row<Real>(x.row(r), tables.cos.row(r), tables.sin.row(r), RopeLayout::interleaved);
+  }
+  const auto rotation = ops::cost(ops::Elementwise{.kind = ops::ElementwiseKind::copy,
+                                                   .rows = real(rows),
+                                                   .read_bytes = kElement * real(width),
+                                                   .write_bytes = kElement * real(width)});
+  CHECK(bytes_read(x) == rotation.act_read.value);
+  CHECK(bytes_written(x) == rotation.act_write.value);
+  fresh(x, residual);
+  const auto sum = add(x, residual);
+  const auto added = ops::cost(ops::Elementwise{.kind = ops::ElementwiseKind::misc,
+                                                .rows = real(rows),
+                                                .read_bytes = 2.0 * kElement * real(width),
+                                                .write_bytes = kElement * real(width)});
+  CHECK(bytes_read(x) + bytes_read(residual) == added.act_read.value);
+  CHECK(bytes_written(sum) == added.act_write.value);
+}
+
+TEST_CASE("new tokens write one latent row each into the cache", "[kernels][counting]") {
+  auto random = shapes();
+  const auto layer = samples::random_mla(random, 0);
+  const auto tokens = samples::between(random, 1, 5);
+  const auto p = layer.project(samples::random_tensor(random, {tokens, layer.dim}), 0);
+  ContiguousCache<double> cache{layer.spec.latent_row()};
+  append_latents(p, cache);
+  const auto cost = ops::cost(ops::Elementwise{
+      .kind = ops::ElementwiseKind::norm,
+      .rows = real(tokens),
+      .kv_write_bytes = kElement * real(layer.spec.kv_lora_rank + layer.spec.qk_rope_head_dim)});
+  CHECK(kElement * real(cache.size()) == cost.kv_write.value);
 }
