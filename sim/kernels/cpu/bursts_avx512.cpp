@@ -1,0 +1,55 @@
+#include <immintrin.h>
+
+#include "kernels/cpu/bursts.hpp"
+
+namespace fathom::kernels::cpu::avx512 {
+namespace {
+
+// A loop in C++ spills or is folded; a ceiling has to be what it says, so it is spelled out.
+#define FATHOM_TWELVE(op)                                                        \
+  op " %12,%12,%0\n" op " %12,%12,%1\n" op " %12,%12,%2\n" op " %12,%12,%3\n" op \
+     " %12,%12,%4\n" op " %12,%12,%5\n" op " %12,%12,%6\n" op " %12,%12,%7\n" op \
+     " %12,%12,%8\n" op " %12,%12,%9\n" op " %12,%12,%10\n" op " %12,%12,%11\n"
+
+void keep(__m512i value) { __asm__ volatile("" : : "v"(value) : "memory"); }
+
+}  // namespace
+
+double fma_burst(std::int64_t rounds) {
+  const __m512 zero = _mm512_setzero_ps();
+  __m512 a = zero, b = zero, c = zero, d = zero, e = zero, f = zero;
+  __m512 g = zero, h = zero, i = zero, j = zero, k = zero, l = zero;
+  for (std::int64_t round = 0; round < rounds; ++round)
+    __asm__ volatile(FATHOM_TWELVE("vfmadd231ps")
+                     : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h),
+                       "+v"(i), "+v"(j), "+v"(k), "+v"(l)
+                     : "v"(zero));
+  return 12.0 * 16.0 * 2.0 * static_cast<double>(rounds);
+}
+
+double read_burst(const void* data, std::int64_t bytes, int streams) {
+  const auto* base = static_cast<const char*>(data);
+  const std::int64_t length = bytes / streams / 128 * 128;
+  __m512i even = _mm512_setzero_si512();
+  __m512i odd = even;
+  for (std::int64_t at = 0; at < length; at += 128)
+    for (int s = 0; s < streams; ++s) {
+      const char* line = base + s * length + at;
+      even = _mm512_add_epi32(even, _mm512_loadu_si512(line));
+      odd = _mm512_add_epi32(odd, _mm512_loadu_si512(line + 64));
+    }
+  keep(_mm512_add_epi32(even, odd));
+  return static_cast<double>(length * streams);
+}
+
+double copy_burst(const void* from, void* to, std::int64_t bytes) {
+  const auto* source = static_cast<const char*>(from);
+  auto* target = static_cast<char*>(to);
+  const std::int64_t length = bytes / 64 * 64;
+  for (std::int64_t at = 0; at < length; at += 64)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(target + at), _mm512_loadu_si512(source + at));
+  _mm_sfence();
+  return 2.0 * static_cast<double>(length);
+}
+
+}  // namespace fathom::kernels::cpu::avx512
