@@ -33,30 +33,57 @@ constexpr std::array<Tile, 5> kDeepgemmTiles{
 constexpr std::size_t kMaxCandidates = 40;
 constexpr double kStepK = 64.0;  // k is walked in steps of this many values
 
+// Without initialisers: an array of them is filled in part, and clearing it first costs as much as
+// the search.
 struct Candidate {
-  double tensor = 0.0;
-  double feed = 0.0;
-  double memory = 0.0;
-  double serial = 0.0;
-  double fixed = 0.0;
+  double tensor;
+  double feed;
+  double memory;
+  double serial;
+  double fixed;
   double largest() const { return std::max(std::max(tensor, feed), std::max(memory, serial)); }
   double bound() const { return largest() + fixed; }
   double seconds(double p) const { return blend(p, {tensor, feed, memory, serial}) + fixed; }
 };
 
-double raised(double x, int squarings) {  // x^(2^squarings)
-  for (int i = 0; i < squarings; ++i) x *= x;
-  return x;
+// x^n for n >= 1.
+double raised(double x, unsigned n) {
+  double out = 1.0;
+  for (;; x *= x) {
+    if ((n & 1U) != 0) out *= x;
+    n >>= 1U;
+    if (n == 0) return out;
+  }
 }
 
-// A p-norm falls with p: the norm of the next power of two, which takes no std::pow, is a close
-// lower bound. Whether that is already `best` or more.
-bool cannot_beat(double best, const Candidate& c, int squarings) {
-  const double scale = 1.0 / c.largest();
-  const double sum = raised(c.tensor * scale, squarings) + raised(c.feed * scale, squarings) +
-                     raised(c.memory * scale, squarings) + raised(c.serial * scale, squarings);
-  return sum >= raised((best - c.fixed) * scale, squarings);
-}
+/// Lower bounds of a p-norm without std::pow: norms fall with p, so the ones of the next whole and
+/// the next half number are below it.
+class NormBound {
+ public:
+  explicit NormBound(double p)
+      : whole_(static_cast<unsigned>(std::ceil(p))),
+        halves_(static_cast<unsigned>(std::ceil(2.0 * p))) {}
+
+  /// Whether a candidate takes `best` or more by a bound.
+  bool rules_out(const Candidate& c, double best) const {
+    constexpr double kRounding = 1.0 + 1e-12;
+    const double scale = 1.0 / c.largest();
+    const std::array parts{c.tensor * scale, c.feed * scale, c.memory * scale, c.serial * scale};
+    const double limit = (best - c.fixed) * scale * kRounding;
+    if (sum(parts, whole_) >= raised(limit, whole_)) return true;
+    if (halves_ == 2 * whole_) return false;
+    std::array<double, 4> roots;
+    for (std::size_t i = 0; i < roots.size(); ++i) roots[i] = std::sqrt(parts[i]);
+    return sum(roots, halves_) >= raised(std::sqrt(limit), halves_);
+  }
+
+ private:
+  static double sum(const std::array<double, 4>& x, unsigned n) {
+    return raised(x[0], n) + raised(x[1], n) + raised(x[2], n) + raised(x[3], n);
+  }
+  unsigned whole_;
+  unsigned halves_;
+};
 
 // A partly filled row of tiles still takes a whole tile's instructions, less so when there are
 // more.
@@ -156,9 +183,9 @@ double product_seconds(const Product& product, const TileRates& rates, TileFamil
     }
   }
   double best = all[first].seconds(rates.blend);
-  const int squarings = static_cast<int>(std::ceil(std::log2(std::max(1.0, rates.blend))));
+  const NormBound norm{rates.blend};
   for (std::size_t i = 0; i < count; ++i) {
-    if (i == first || bounds[i] >= best || cannot_beat(best, all[i], squarings)) continue;
+    if (i == first || bounds[i] >= best || norm.rules_out(all[i], best)) continue;
     best = std::min(best, all[i].seconds(rates.blend));
   }
   return best;
