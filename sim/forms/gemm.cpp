@@ -9,9 +9,12 @@
 namespace fathom::forms {
 namespace {
 
+/// Sides are powers of two, so a product with the inverse is exact.
 struct Tile {
   double m;
   double n;
+  double per_m = 1.0 / m;
+  double per_n = 1.0 / n;
 };
 
 constexpr std::array<Tile, 10> kCublasTiles{{{16, 64},
@@ -30,43 +33,63 @@ constexpr std::array<Tile, 5> kDeepgemmTiles{
 constexpr std::size_t kMaxCandidates = 40;
 constexpr double kStepK = 64.0;  // k is walked in steps of this many values
 
+// Without initialisers: an array of them is filled in part, and clearing it first costs as much as
+// the search.
 struct Candidate {
-  double tensor = 0.0;
-  double feed = 0.0;
-  double memory = 0.0;
-  double serial = 0.0;
-  double fixed = 0.0;
+  double tensor;
+  double feed;
+  double memory;
+  double serial;
+  double fixed;
   double largest() const { return std::max(std::max(tensor, feed), std::max(memory, serial)); }
   double bound() const { return largest() + fixed; }
   double seconds(double p) const { return blend(p, {tensor, feed, memory, serial}) + fixed; }
 };
 
-// x^(2^squarings), and its inverse.
-double raised(double x, int squarings) {
-  for (int i = 0; i < squarings; ++i) x *= x;
-  return x;
-}
-double lowered(double x, int squarings) {
-  for (int i = 0; i < squarings; ++i) x = std::sqrt(x);
-  return x;
+// x^n for n >= 1.
+double raised(double x, unsigned n) {
+  double out = 1.0;
+  for (;; x *= x) {
+    if ((n & 1U) != 0) out *= x;
+    n >>= 1U;
+    if (n == 0) return out;
+  }
 }
 
-// A p-norm falls with p: the norm of the next power of two, without a single std::pow, is a close
-// lower bound.
-double tight_bound(const Candidate& c, int squarings) {
-  const double top = c.largest();
-  const double scale = 1.0 / top;
-  const double sum = raised(c.tensor * scale, squarings) + raised(c.feed * scale, squarings) +
-                     raised(c.memory * scale, squarings) + raised(c.serial * scale, squarings);
-  return top * lowered(sum, squarings) + c.fixed;
-}
+/// Lower bounds of a p-norm without std::pow: norms fall with p, so the ones of the next whole and
+/// the next half number are below it.
+class NormBound {
+ public:
+  explicit NormBound(double p)
+      : whole_(static_cast<unsigned>(std::ceil(p))),
+        halves_(static_cast<unsigned>(std::ceil(2.0 * p))) {}
+
+  /// Whether a candidate takes `best` or more by a bound.
+  bool rules_out(const Candidate& c, double best) const {
+    constexpr double kRounding = 1.0 + 1e-12;
+    const double scale = 1.0 / c.largest();
+    const std::array parts{c.tensor * scale, c.feed * scale, c.memory * scale, c.serial * scale};
+    const double limit = (best - c.fixed) * scale * kRounding;
+    if (sum(parts, whole_) >= raised(limit, whole_)) return true;
+    if (halves_ == 2 * whole_) return false;
+    std::array<double, 4> roots;
+    for (std::size_t i = 0; i < roots.size(); ++i) roots[i] = std::sqrt(parts[i]);
+    return sum(roots, halves_) >= raised(std::sqrt(limit), halves_);
+  }
+
+ private:
+  static double sum(const std::array<double, 4>& x, unsigned n) {
+    return raised(x[0], n) + raised(x[1], n) + raised(x[2], n) + raised(x[3], n);
+  }
+  unsigned whole_;
+  unsigned halves_;
+};
 
 // A partly filled row of tiles still takes a whole tile's instructions, less so when there are
 // more.
-double padding(const Product& x, const Tile& tile, double pad) {
+double padding(const Product& x, const Tile& tile, double rows, double pad) {
   if (pad <= 0.0) return 1.0;
-  const double rows = blocks(x.m, tile.m);
-  return 1.0 + pad * (rows * tile.m - x.m) / tile.m / std::min(rows, 2.0);
+  return 1.0 + pad * (rows * tile.m - x.m) * tile.per_m / std::min(rows, 2.0);
 }
 
 /// Rates of one call, inverted once.
@@ -88,32 +111,49 @@ PerCall per_call(const Product& x, const TileRates& rates, const DeviceFigures& 
           .sm_count = device.sm_count};
 }
 
-/// One tile shape: thread blocks without a split, and what an SM does per step along k.
+/// Parts of k: what does not depend on the tile.
+struct Split {
+  double parts = 1.0;
+  double k = 0.0;  // that one thread block walks, in whole steps
+  double memory = 0.0;
+  double serial = 0.0;
+  double fixed_us = 0.0;
+};
+
+Split split_of(const Product& x, const TileRates& rates, double parts, const PerCall& call) {
+  const double k = blocks(x.k / parts, kStepK) * kStepK;
+  // Partial sums are written and read once per split, in FP32.
+  const double partial = parts > 1.0 ? 8.0 * x.batch * x.m * x.n * parts : 0.0;
+  return {.parts = parts,
+          .k = k,
+          .memory = (call.bytes + partial) * call.memory_s,
+          .serial = k * rates.k_ns * kNano,
+          .fixed_us = parts > 1.0 ? rates.split_us : 0.0};
+}
+
+/// One tile shape: rounds of thread blocks without a split, and what an SM does per step along k.
 struct Tiled {
-  double ctas = 0.0;
+  double filled = 0.0;  // thread blocks / SMs
   double tensor_s = 0.0;
   double feed_s = 0.0;
 };
 
 Tiled tiled(const Product& x, const TileRates& rates, const Tile& tile, const PerCall& call) {
-  const double excess = padding(x, tile, rates.pad);
-  return {.ctas = blocks(x.m, tile.m) * blocks(x.n, tile.n) * x.batch,
+  const double rows = blocks(x.m * tile.per_m);
+  const double excess = padding(x, tile, rows, rates.pad);
+  return {.filled = rows * blocks(x.n * tile.per_n) * x.batch / call.sm_count,
           .tensor_s = tile.m * tile.n * call.tensor_s * excess,
           .feed_s = (tile.m * x.precision.activation_bytes + tile.n * x.precision.weight_bytes) *
                     call.feed_s * excess};
 }
 
-Candidate candidate(const Product& x, const TileRates& rates, const Tiled& tile, double split,
-                    const PerCall& call) {
-  const double k = blocks(x.k / split, kStepK) * kStepK;
-  const double rounds = waves(rates.wave_quant, tile.ctas * split, call.sm_count);
-  // Partial sums are written and read once per split, in FP32.
-  const double partial = split > 1.0 ? 8.0 * x.batch * x.m * x.n * split : 0.0;
-  return {.tensor = rounds * k * tile.tensor_s,
-          .feed = rounds * k * tile.feed_s,
-          .memory = (call.bytes + partial) * call.memory_s,
-          .serial = k * rates.k_ns * kNano,
-          .fixed = (rounds * rates.wave_us + (split > 1.0 ? rates.split_us : 0.0)) * kMicro};
+Candidate candidate(const TileRates& rates, const Tiled& tile, const Split& split) {
+  const double rounds = waves(rates.wave_quant, tile.filled * split.parts, 1.0);
+  return {.tensor = rounds * split.k * tile.tensor_s,
+          .feed = rounds * split.k * tile.feed_s,
+          .memory = split.memory,
+          .serial = split.serial,
+          .fixed = (rounds * rates.wave_us + split.fixed_us) * kMicro};
 }
 
 std::span<const Tile> tiles_of(TileFamily family) {
@@ -126,25 +166,26 @@ std::span<const Tile> tiles_of(TileFamily family) {
 double product_seconds(const Product& product, const TileRates& rates, TileFamily family,
                        const DeviceFigures& device) {
   const PerCall call = per_call(product, rates, device);
+  std::array<Split, 4> splits;
+  const std::size_t parts = family == TileFamily::cublas ? splits.size() : 1;
+  for (std::size_t i = 0; i < parts; ++i)
+    splits[i] = split_of(product, rates, static_cast<double>(1U << i), call);
   std::array<Candidate, kMaxCandidates> all;
-  std::array<double, kMaxCandidates> bounds{};
+  std::array<double, kMaxCandidates> bounds;
   std::size_t count = 0;
-  const double most = family == TileFamily::cublas ? 8.0 : 1.0;
+  std::size_t first = 0;
   for (const Tile& tile : tiles_of(family)) {
     const Tiled one = tiled(product, rates, tile, call);
-    for (double split = 1.0; split <= most; split *= 2.0) {
-      all[count] = candidate(product, rates, one, split, call);
+    for (std::size_t i = 0; i < parts; ++i, ++count) {
+      all[count] = candidate(rates, one, splits[i]);
       bounds[count] = all[count].bound();
-      ++count;
+      if (bounds[count] < bounds[first]) first = count;
     }
   }
-  const auto used = bounds.begin() + static_cast<std::ptrdiff_t>(count);
-  const auto first =
-      static_cast<std::size_t>(std::min_element(bounds.begin(), used) - bounds.begin());
   double best = all[first].seconds(rates.blend);
-  const int squarings = static_cast<int>(std::ceil(std::log2(std::max(1.0, rates.blend))));
+  const NormBound norm{rates.blend};
   for (std::size_t i = 0; i < count; ++i) {
-    if (i == first || bounds[i] >= best || tight_bound(all[i], squarings) >= best) continue;
+    if (i == first || bounds[i] >= best || norm.rules_out(all[i], best)) continue;
     best = std::min(best, all[i].seconds(rates.blend));
   }
   return best;

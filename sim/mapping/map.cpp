@@ -85,10 +85,13 @@ class BlockMapper {
   }
 
   void emit(const model::OpNode& n) {
-    ops::Op op = shard(n, c_.plan, kv_heads_);
+    MappedNode& mapped = out_.nodes.emplace_back();
+    mapped.name = n.name;
+    mapped.stage = n.stage;
+    ops::Op& op = mapped.op;
+    shard(n, c_.plan, kv_heads_, op);
     if (once_per_step(n.stage)) scale_rows(op, static_cast<double>(c_.micro_batches));
     if (c_.plan.cp > 1 && c_.phase == model::Phase::decode && is_core(n.op)) gather_queries(op);
-    out_.nodes.push_back({n.name, op, Lane::compute, n.stage});
   }
 
   // Decode under context parallelism: every rank scores all queries of the group on its part of the

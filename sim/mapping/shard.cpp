@@ -15,7 +15,7 @@ struct Sharder {
   Shard tag;
   const Plan& plan;
 
-  ops::Op operator()(ops::Gemm op) const {
+  void operator()(ops::Gemm& op) const {
     switch (tag) {
       case Shard::columns:
       case Shard::vocab:
@@ -37,10 +37,9 @@ struct Sharder {
       default:
         break;
     }
-    return op;
   }
 
-  ops::Op operator()(ops::GroupedGemm op) const {
+  void operator()(ops::GroupedGemm& op) const {
     const double senders = static_cast<double>(plan.dp * plan.cp);
     const auto ep = static_cast<double>(plan.ep);
     const double top_k_rows = op.rows * senders;  // of the whole expert group
@@ -59,26 +58,22 @@ struct Sharder {
     } else {
       op.n = part(op.n, cut);
     }
-    return op;
   }
 
-  ops::Op operator()(ops::Attention op) const {
-    if (tag != Shard::heads) return op;
+  void operator()(ops::Attention& op) const {
+    if (tag != Shard::heads) return;
     op.heads = part(op.heads, plan.tp);
     op.kv_heads = part(op.kv_heads, plan.tp);
-    return op;
   }
-  ops::Op operator()(ops::LatentAttention op) const {
+  void operator()(ops::LatentAttention& op) const {
     if (tag == Shard::heads)
       op.heads = part(op.heads, plan.tp);  // the cached rows stay whole on every rank
-    return op;
   }
-  ops::Op operator()(ops::LinearAttention op) const {
+  void operator()(ops::LinearAttention& op) const {
     op.value_heads = part(op.value_heads, plan.tp);
     op.key_heads = part(op.key_heads, plan.tp);
-    return op;
   }
-  ops::Op operator()(ops::Elementwise op) const {
+  void operator()(ops::Elementwise& op) const {
     double width = 1.0;
     if (tag == Shard::heads || tag == Shard::columns || tag == Shard::kv_heads)
       width = static_cast<double>(plan.tp);
@@ -91,12 +86,9 @@ struct Sharder {
     op.write_bytes /= width;
     op.kv_write_bytes /= width;
     op.repeated_bytes /= width;
-    return op;
   }
   template <class T>
-  ops::Op operator()(const T& op) const {
-    return op;
-  }
+  void operator()(const T& /*whole on every rank*/) const {}
 };
 
 // Fewer KV heads than ranks: each rank keeps a copy of one head, so the effective cut is
@@ -108,11 +100,19 @@ Plan kv_plan(Plan plan, std::int64_t kv_heads) {
 
 }  // namespace
 
-ops::Op shard(const model::OpNode& node, const Plan& plan, std::int64_t kv_heads) {
+void shard(const model::OpNode& node, const Plan& plan, std::int64_t kv_heads, ops::Op& out) {
+  out = node.op;
   if (node.shard == Shard::kv_heads && kv_heads > 0 && kv_heads < plan.tp) {
-    return std::visit(Sharder{node.shard, kv_plan(plan, kv_heads)}, node.op);
+    std::visit(Sharder{node.shard, kv_plan(plan, kv_heads)}, out);
+  } else {
+    std::visit(Sharder{node.shard, plan}, out);
   }
-  return std::visit(Sharder{node.shard, plan}, node.op);
+}
+
+ops::Op shard(const model::OpNode& node, const Plan& plan, std::int64_t kv_heads) {
+  ops::Op out;
+  shard(node, plan, kv_heads, out);
+  return out;
 }
 
 }  // namespace fathom::mapping

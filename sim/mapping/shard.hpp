@@ -10,5 +10,6 @@ namespace fathom::mapping {
 /// per rank; experts over ep, and within an expert over expert_tp(); the tokens of dp x cp ranks
 /// meet in one expert group. `kv_heads` is the layer's num_key_value_heads (0: none).
 ops::Op shard(const model::OpNode& node, const Plan& plan, std::int64_t kv_heads);
+void shard(const model::OpNode& node, const Plan& plan, std::int64_t kv_heads, ops::Op& out);
 
 }  // namespace fathom::mapping

@@ -33,6 +33,7 @@ forms::DeviceFigures figures(const hw::Cluster& cluster, double sm_share) {
 
 struct Evaluation {
   const hw::Cluster& cluster;
+  Math math;
   double sm_share;
 
   Answer operator()(FormUse use, std::span<const double> shape) const {
@@ -49,15 +50,14 @@ struct Evaluation {
 Answer gemm(const ops::Gemm& op, const Evaluation& fitted) {
   const auto n = static_cast<double>(op.n);
   const auto k = static_cast<double>(op.k);
-  const Math math = ops::cost(op).math;
   if (op.batch > 1) {
-    if (math != Math::bf16) return std::nullopt;
+    if (fitted.math != Math::bf16) return std::nullopt;
     return fitted(FormUse::batched_gemm, std::array{static_cast<double>(op.batch), op.m, n, k});
   }
   // the arithmetic follows the input; a narrower weight is widened on the way and fits no form
   if (size_of(op.weight) != size_of(op.input)) return std::nullopt;
   const std::array shape{op.m, n, k};
-  switch (math) {
+  switch (fitted.math) {
     case Math::bf16:
       return fitted(FormUse::gemm_bf16, shape);
     case Math::fp8:
@@ -75,13 +75,13 @@ double padded_rows(double rows, double experts, double tile) {
 }
 
 std::optional<FormUse> products_use(const ops::GroupedGemm& op) {
-  if (ops::cost(op).math != Math::fp8) return std::nullopt;
+  if (math_of(op.input) != Math::fp8) return std::nullopt;
   return op.masked ? FormUse::grouped_decode : FormUse::grouped_prefill;
 }
 
 std::optional<FormUse> experts_use(const ops::GroupedGemm& op) {
   if (size_of(op.weight) != size_of(op.input)) return std::nullopt;
-  switch (ops::cost(op).math) {
+  switch (math_of(op.input)) {
     case Math::bf16:
       return FormUse::experts_bf16;
     case Math::fp8:
@@ -177,16 +177,23 @@ Answer collective(const ops::Collective& op, const Evaluation& fitted) {
   return custom && (!best || custom->total < best->total) ? custom : best;
 }
 
-Answer exchange(const ops::ExpertExchange& op, const Evaluation& fitted) {
+std::optional<FormUse> exchange_use(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
   if (!op.low_latency || op.per_node || op.all_remote || op.group.size <= 1) return std::nullopt;
   const bool out = op.direction == ops::Exchange::dispatch;
+  if (net::span_of(op.group, cluster).nodes > 1.0)
+    return out ? FormUse::dispatch_low_latency_far : FormUse::combine_low_latency_far;
+  return out ? FormUse::dispatch_low_latency : FormUse::combine_low_latency;
+}
+
+Answer exchange(const ops::ExpertExchange& op, const Evaluation& fitted) {
+  const std::optional<FormUse> use = exchange_use(op, fitted.cluster);
+  if (!has(fitted.cluster, use)) return std::nullopt;
+  const bool out = op.direction == ops::Exchange::dispatch;
   const double nodes = net::span_of(op.group, fitted.cluster).nodes;
-  FormUse use = out ? FormUse::dispatch_low_latency : FormUse::combine_low_latency;
-  if (nodes > 1.0) use = out ? FormUse::dispatch_low_latency_far : FormUse::combine_low_latency_far;
   // FP8 rows carry an FP32 scale per 128 values; sums come back in BF16 (DeepEP, low latency)
   const double values = op.copy_bytes.value / (out ? 1.0 + 1.0 / 32.0 : 2.0);
-  Answer answer = fitted(use, std::array{op.tokens, values, op.copies, op.experts,
-                                         static_cast<double>(op.group.size), nodes});
+  Answer answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts,
+                                          static_cast<double>(op.group.size), nodes});
   if (answer) answer->total *= net::hot_side(op);
   return answer;
 }
@@ -211,9 +218,13 @@ bool times_experts_whole(const ops::GroupedGemm& op, const hw::Cluster& cluster)
   return !has(cluster, products_use(op)) && has(cluster, experts_use(op));
 }
 
-std::optional<FittedTime> fitted_time(const ops::Op& op, const hw::Cluster& cluster,
-                                      double sm_share) {
-  return std::visit(Visitor{Evaluation{cluster, sm_share}}, op);
+const hw::FittedForm* fitted_exchange(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
+  const std::optional<FormUse> use = exchange_use(op, cluster);
+  return use ? cluster.efficiency.fitted(*use) : nullptr;
+}
+
+std::optional<FittedTime> fitted_time(const ops::Op& op, const FitContext& context) {
+  return std::visit(Visitor{Evaluation{context.cluster, context.math, context.sm_share}}, op);
 }
 
 }  // namespace fathom::timing

@@ -19,9 +19,16 @@ struct FittedTime {
 /// beside the two products are then inside the products' time.
 bool times_experts_whole(const ops::GroupedGemm& op, const hw::Cluster& cluster);
 
-/// `sm_share`: SMs (or rate) that communication kernels leave. A low-latency exchange is timed
-/// whole, whatever part `op` is.
-std::optional<FittedTime> fitted_time(const ops::Op& op, const hw::Cluster& cluster,
-                                      double sm_share);
+struct FitContext {
+  const hw::Cluster& cluster;
+  Math math = Math::bf16;  // of the call's cost
+  double sm_share = 1.0;   // SMs (or rate) that communication kernels leave
+};
+
+/// The form that times an exchange, or none.
+const hw::FittedForm* fitted_exchange(const ops::ExpertExchange& op, const hw::Cluster& cluster);
+
+/// A low-latency exchange is timed whole, whatever part `op` is.
+std::optional<FittedTime> fitted_time(const ops::Op& op, const FitContext& context);
 
 }  // namespace fathom::timing

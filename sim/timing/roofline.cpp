@@ -41,18 +41,46 @@ struct Load {
   Seconds stream;
 };
 
-OpTime assemble(const ops::OpCost& cost, const Load& load, const Efficiency& e, Family family,
-                const hw::DeviceProfile& device) {
+OpTime described(const ops::OpCost& cost, Family family, const Efficiency& e,
+                 const hw::DeviceProfile& device) {
   OpTime out;
-  const Seconds busy = blend(load.compute, load.memory, load.stream, e.blend);
   out.cost = cost;
-  out.total = busy + e.overhead;
   out.ideal = ideal_time(cost, device);
-  const bool computing = load.compute >= std::max(load.memory, load.stream);
-  out.bound = e.overhead > busy ? Bound::overhead : (computing ? Bound::compute : Bound::memory);
   out.family = family;
   out.evidence = e.evidence;
   return out;
+}
+
+void assemble(const Load& load, const Efficiency& e, OpTime& out) {
+  const Seconds busy = blend(load.compute, load.memory, load.stream, e.blend);
+  out.total = busy + e.overhead;
+  const bool computing = load.compute >= std::max(load.memory, load.stream);
+  out.bound = e.overhead > busy ? Bound::overhead : (computing ? Bound::compute : Bound::memory);
+}
+
+// What assemble() says of the bound. A blend lies between its largest term and their sum: only an
+// overhead between the two needs it.
+Bound bound_of(const Load& load, const Efficiency& e) {
+  const Seconds largest = std::max({load.compute, load.memory, load.stream});
+  if (e.overhead > largest) {
+    const Seconds sum = load.compute + load.memory + load.stream;
+    if (e.overhead > sum || e.overhead > blend(load.compute, load.memory, load.stream, e.blend))
+      return Bound::overhead;
+  }
+  return load.compute >= std::max(load.memory, load.stream) ? Bound::compute : Bound::memory;
+}
+
+// A fitted form's answer takes the place of the blend's. True when that settles the bound too.
+bool take_fitted(const std::optional<FittedTime>& fitted, OpTime& out) {
+  if (!fitted) return false;
+  out.total = fitted->total;
+  out.evidence = fitted->evidence;
+  out.fidelity = Fidelity::fitted;
+  // launch, prologue and half-empty waves: most of a call that takes several times its ideal
+  constexpr double kMostlyFixed = 3.0;
+  const bool fixed = fitted->total > kMostlyFixed * out.ideal;
+  if (fixed) out.bound = Bound::overhead;
+  return fixed;
 }
 
 // Of the isolated rate: communication kernels take SMs, and what they leave may run a little
@@ -98,36 +126,54 @@ TileTime tile_time(const Tiling& t, FlopsPerSecond speed, const Efficiency& e, d
   return {waves * (tile / (speed / sms)), waves * (panels / (e.feed * e.sustained_clock))};
 }
 
+struct Call {
+  const ops::Op& op;
+  const hw::Cluster& cluster;
+  const InSitu& in_situ;
+};
+
+std::optional<FittedTime> fitted_beside(const Call& call, Math math, const Efficiency& e) {
+  return fitted_time(call.op, {call.cluster, math, share_left(e, call.in_situ)});
+}
+
 OpTime product_time(const ops::OpCost& cost, const Tiling& tiling, Family family,
-                    const hw::Cluster& cluster, const InSitu& in_situ) {
-  const Efficiency& e = cluster.efficiency.lookup(family, cost.math);
-  const hw::DeviceProfile& device = cluster.device;
-  const FlopsPerSecond speed = rate(device, cost.math, e, in_situ);
+                    const Call& call) {
+  const Efficiency& e = call.cluster.efficiency.lookup(family, cost.math);
+  const hw::DeviceProfile& device = call.cluster.device;
+  OpTime out = described(cost, family, e, device);
+  const std::optional<FittedTime> fitted = fitted_beside(call, cost.math, e);
+  if (take_fitted(fitted, out)) return out;
+  const FlopsPerSecond speed = rate(device, cost.math, e, call.in_situ);
   Load load{.compute = cost.flops / speed,
             .memory = traffic(cost) / (device.memory_bandwidth * e.memory)};
   if (e.feed.value > 0.0 && device.sm_count > 0.0) {
-    const TileTime tiles = tile_time(tiling, speed, e, device.sm_count * in_situ.sm_share);
+    const TileTime tiles = tile_time(tiling, speed, e, device.sm_count * call.in_situ.sm_share);
     load.compute = tiles.compute;
     load.stream = tiles.stream;
   }
-  return assemble(cost, load, e, family, device);
+  if (fitted) {
+    out.bound = bound_of(load, e);
+  } else {
+    assemble(load, e, out);
+  }
+  return out;
 }
 
-OpTime gemm_time(const ops::Gemm& op, const hw::Cluster& cluster, const InSitu& in_situ) {
+OpTime gemm_time(const ops::Gemm& op, const Call& call) {
   const Tiling tiling{op.m,
                       static_cast<double>(op.n),
                       static_cast<double>(op.k),
                       static_cast<double>(op.batch),
                       row_size_of(op.input),
                       size_of(op.weight)};
-  return product_time(ops::cost(op), tiling, family_of(op), cluster, in_situ);
+  return product_time(ops::cost(op), tiling, family_of(call.op), call);
 }
 
-OpTime grouped_time(const ops::GroupedGemm& op, const hw::Cluster& cluster, const InSitu& in_situ) {
+OpTime grouped_time(const ops::GroupedGemm& op, const Call& call) {
   const double groups = std::max(op.touched_experts, 1e-9);
   const Tiling tiling{op.rows / groups, static_cast<double>(op.n), static_cast<double>(op.k),
                       groups,           row_size_of(op.input),     size_of(op.weight)};
-  return product_time(ops::cost(op), tiling, family_of(op), cluster, in_situ);
+  return product_time(ops::cost(op), tiling, family_of(call.op), call);
 }
 
 // What runs in place of an arithmetic that the device lacks: stored values are widened first.
@@ -136,24 +182,33 @@ Math widened(Math math, const hw::DeviceProfile& device) {
   return math == Math::fp4 && device.peak_of(Math::fp8).value > 0.0 ? Math::fp8 : Math::bf16;
 }
 
-OpTime plain_time(ops::OpCost cost, Family family, const hw::Cluster& cluster,
-                  const InSitu& in_situ) {
-  cost.math = widened(cost.math, cluster.device);
-  const Efficiency& e = cluster.efficiency.lookup(family, cost.math);
-  const hw::DeviceProfile& device = cluster.device;
-  const Seconds memory = traffic(cost) / (device.memory_bandwidth * e.memory);
-  Seconds compute;
-  if (cost.flops.value > 0.0) compute = cost.flops / rate(device, cost.math, e, in_situ);
-  return assemble(cost, {.compute = compute, .memory = memory}, e, family, device);
+OpTime plain_time(ops::OpCost cost, const Call& call) {
+  const Family family = family_of(call.op);
+  const hw::DeviceProfile& device = call.cluster.device;
+  const Math asked = cost.math;
+  cost.math = widened(asked, device);
+  const Efficiency& e = call.cluster.efficiency.lookup(family, cost.math);
+  OpTime out = described(cost, family, e, device);
+  const std::optional<FittedTime> fitted = fitted_beside(call, asked, e);
+  if (take_fitted(fitted, out)) return out;
+  Load load{.memory = traffic(cost) / (device.memory_bandwidth * e.memory)};
+  if (cost.flops.value > 0.0) load.compute = cost.flops / rate(device, cost.math, e, call.in_situ);
+  if (fitted) {
+    out.bound = bound_of(load, e);
+  } else {
+    assemble(load, e, out);
+  }
+  return out;
 }
 
-OpTime elementwise_time(const ops::Elementwise& op, const hw::Cluster& cluster) {
+OpTime elementwise_time(const ops::Elementwise& op, const Call& call) {
   const ops::OpCost cost = ops::cost(op);
-  const Family family = family_of(op);
-  Efficiency e = cluster.efficiency.lookup(family, cost.math);
+  const Family family = family_of(call.op);
+  Efficiency e = call.cluster.efficiency.lookup(family, cost.math);
   e.overhead = static_cast<double>(op.kernels) * e.overhead;
-  const Seconds memory = traffic(cost) / (cluster.device.memory_bandwidth * e.memory);
-  OpTime out = assemble(cost, {.memory = memory}, e, family, cluster.device);
+  const hw::DeviceProfile& device = call.cluster.device;
+  OpTime out = described(cost, family, e, device);
+  assemble({.memory = traffic(cost) / (device.memory_bandwidth * e.memory)}, e, out);
   out.kernels = static_cast<double>(op.kernels);
   return out;
 }
@@ -168,52 +223,52 @@ OpTime wire_time(const net::CommTime& comm, Family family, const hw::Cluster& cl
   return out;
 }
 
-// A fitted form's answer takes the place of the blend's.
-void take_fitted(const ops::Op& op, const hw::Cluster& cluster, double sm_share, OpTime& out) {
-  const std::optional<FittedTime> fitted = fitted_time(op, cluster, sm_share);
-  if (!fitted) return;
-  // launch, prologue and half-empty waves: most of a call that takes several times its ideal
-  constexpr double kMostlyFixed = 3.0;
-  const bool fixed = fitted->total > kMostlyFixed * out.ideal;
-  if (fixed) out.bound = Bound::overhead;
-  out.total = fitted->total;
-  out.evidence = fitted->evidence;
-  out.fidelity = Fidelity::fitted;
+OpTime collective_time(const ops::Collective& op, const Call& call) {
+  OpTime out = wire_time(net::time_of(op, call.cluster), family_of(call.op), call.cluster);
+  const Efficiency& e = call.cluster.efficiency.lookup(out.family, Math::bf16);
+  take_fitted(fitted_beside(call, Math::bf16, e), out);
+  return out;
 }
 
-// Low-latency all-to-all: the published time contains the SM-busy send and receive; the net part is
-// what is left.
-OpTime exchange_time(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
-  const Family family = family_of(op);
-  OpTime out = wire_time(net::time_of(op, cluster), family, cluster);
-  take_fitted(ops::Op{op}, cluster, 1.0, out);
-  if (op.part == ops::ExchangePart::whole) return out;
-  const Efficiency& e = cluster.efficiency.lookup(family, Math::bf16);
-  const Seconds busy{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens};
-  if (op.part == ops::ExchangePart::net) {
-    out.total = std::max(out.total - busy, Seconds{});
-    return out;
+// The SM-busy send or receive of a low-latency all-to-all: its time is split evenly between the
+// two ends (assumed).
+OpTime busy_time(Seconds busy, const ops::ExpertExchange& op, const Call& call) {
+  OpTime out;
+  out.family = family_of(call.op);
+  out.evidence = call.cluster.efficiency.lookup(out.family, Math::bf16).evidence;
+  if (const hw::FittedForm* form = fitted_exchange(op, call.cluster)) {
+    out.evidence = form->evidence;
+    out.fidelity = Fidelity::fitted;
   }
-  // the SM time is split evenly between the two ends (assumed)
   out.total = busy / 2.0;
-  out.ideal = Seconds{};
   out.bound = Bound::overhead;
   return out;
 }
 
+// Low-latency all-to-all: the published time contains the SM-busy send and receive; the net part is
+// what is left.
+OpTime exchange_time(const ops::ExpertExchange& op, const Call& call) {
+  const Family family = family_of(call.op);
+  const Efficiency& e = call.cluster.efficiency.lookup(family, Math::bf16);
+  const Seconds busy{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens};
+  if (op.part == ops::ExchangePart::send || op.part == ops::ExchangePart::receive)
+    return busy_time(busy, op, call);
+  OpTime out = wire_time(net::time_of(op, call.cluster), family, call.cluster);
+  take_fitted(fitted_time(call.op, {call.cluster, Math::bf16, 1.0}), out);
+  if (op.part == ops::ExchangePart::net) out.total = std::max(out.total - busy, Seconds{});
+  return out;
+}
+
 struct Timer {
-  const hw::Cluster& cluster;
-  const InSitu& in_situ;
-  OpTime operator()(const ops::Gemm& o) const { return gemm_time(o, cluster, in_situ); }
-  OpTime operator()(const ops::Elementwise& o) const { return elementwise_time(o, cluster); }
-  OpTime operator()(const ops::Collective& o) const {
-    return wire_time(net::time_of(o, cluster), family_of(o), cluster);
-  }
-  OpTime operator()(const ops::ExpertExchange& o) const { return exchange_time(o, cluster); }
-  OpTime operator()(const ops::GroupedGemm& o) const { return grouped_time(o, cluster, in_situ); }
+  const Call& call;
+  OpTime operator()(const ops::Gemm& o) const { return gemm_time(o, call); }
+  OpTime operator()(const ops::Elementwise& o) const { return elementwise_time(o, call); }
+  OpTime operator()(const ops::Collective& o) const { return collective_time(o, call); }
+  OpTime operator()(const ops::ExpertExchange& o) const { return exchange_time(o, call); }
+  OpTime operator()(const ops::GroupedGemm& o) const { return grouped_time(o, call); }
   template <class T>
   OpTime operator()(const T& o) const {
-    return plain_time(ops::cost(o), family_of(o), cluster, in_situ);
+    return plain_time(ops::cost(o), call);
   }
 };
 
@@ -268,11 +323,7 @@ std::string_view name(Fidelity fidelity) {
 }
 
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ) {
-  OpTime out = std::visit(Timer{cluster, in_situ}, op);
-  if (std::holds_alternative<ops::ExpertExchange>(op)) return out;  // has taken it, part by part
-  const Efficiency& e = cluster.efficiency.lookup(out.family, out.cost.math);
-  take_fitted(op, cluster, share_left(e, in_situ), out);
-  return out;
+  return std::visit(Timer{Call{op, cluster, in_situ}}, op);
 }
 
 }  // namespace fathom::timing

@@ -88,8 +88,8 @@ class Simulation {
 
   static std::size_t index(Lane lane) { return static_cast<std::size_t>(lane); }
 
-  double slot(const Walker& w, std::size_t which, Stage stage) const {
-    return kSlotsPerLayer * static_cast<double>(w.layer) + kOffset * static_cast<double>(which) +
+  static double slot(std::size_t layer, std::size_t which, Stage stage) {
+    return kSlotsPerLayer * static_cast<double>(layer) + kOffset * static_cast<double>(which) +
            kSlotOf[static_cast<std::size_t>(stage)];
   }
 
@@ -97,18 +97,16 @@ class Simulation {
   template <class KindAt>
   double next_compute_slot(std::size_t which, std::size_t layers, const KindAt& kind_at) const {
     const Walker& w = walkers_[which];
-    if (w.branch_pending) return slot(w, which, Stage::shared);
-    Walker ahead = w;
-    while (ahead.layer < layers) {
-      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(ahead.layer))];
-      for (; ahead.task < layer.size; ++ahead.task) {
-        const Task& t = layer.chain[ahead.task];
+    if (w.branch_pending) return slot(w.layer, which, Stage::shared);
+    std::size_t task = w.task;
+    for (std::size_t l = w.layer; l < layers; ++l, task = 0) {
+      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(l))];
+      for (; task < layer.size; ++task) {
+        const Task& t = layer.chain[task];
         if (t.stage == Stage::dispatch && layer.branch.value > 0.0)
-          return slot(ahead, which, Stage::shared);
-        if (t.lane == Lane::compute) return slot(ahead, which, t.stage);
+          return slot(l, which, Stage::shared);
+        if (t.lane == Lane::compute) return slot(l, which, t.stage);
       }
-      ahead.task = 0;
-      ++ahead.layer;
     }
     return std::numeric_limits<double>::infinity();
   }

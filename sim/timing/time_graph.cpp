@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "timing/fitted.hpp"
 
@@ -44,25 +45,49 @@ bool experts_whole(const mapping::MappedGraph& graph, const model::Block& block,
   return false;
 }
 
-// Kinds of layers share most of their operators: the same call in one of the last blocks has the
-// same time. Names are static storage, so their addresses tell most nodes apart.
-const OpTime* seen_before(const mapping::MappedGraph& graph, const mapping::MappedNode& node,
-                          const TimedGraph& timed) {
-  constexpr std::size_t kBlocksBack = 2;
-  std::size_t looked = 0;
-  for (std::size_t b = timed.blocks.size(); b-- > 0 && looked < kBlocksBack;) {
-    const model::Block& block = timed.blocks[b];
-    if (block.kind == model::kOuterBlock) continue;
-    ++looked;
-    for (int i = block.begin; i < block.end; ++i) {
-      const auto n = static_cast<std::size_t>(i);
-      if (graph.nodes[n].name.data() != node.name.data() || !(graph.nodes[n].op == node.op))
-        continue;
-      return &timed.nodes[n].time;
+/// Kinds of layers share most of their operators: the same call in one of the last blocks has the
+/// same time, and mostly follows the call that the last node was found at. Names are static
+/// storage, so their addresses tell most nodes apart.
+class Seen {
+ public:
+  Seen(const mapping::MappedGraph& graph, const TimedGraph& timed) : graph_(graph) {
+    constexpr std::size_t kBlocksBack = 2;
+    for (std::size_t b = timed.blocks.size(); b-- > 0 && blocks_ < kBlocksBack;) {
+      const model::Block& block = timed.blocks[b];
+      if (block.kind == model::kOuterBlock) continue;
+      if (blocks_++ == 0) next_ = static_cast<std::size_t>(block.begin);
+      begin_ = static_cast<std::size_t>(block.begin);
+      end_ = std::max(end_, static_cast<std::size_t>(block.end));
     }
   }
-  return nullptr;
-}
+
+  /// Index of an equal call, if there is one. An equal product often comes right before (a
+  /// projection to values and to their gate).
+  std::optional<std::size_t> find(std::size_t i, bool first) {
+    const mapping::MappedNode& node = graph_.nodes[i];
+    const bool product = std::holds_alternative<ops::Gemm>(node.op);
+    if (product && !first && graph_.nodes[i - 1].op == node.op) return i - 1;
+    if (next_ < end_ && same(next_, node)) return next_++;
+    for (std::size_t n = begin_; n < end_; ++n) {
+      if (!same(n, node)) continue;
+      next_ = n + 1;
+      return n;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  bool same(std::size_t n, const mapping::MappedNode& node) const {
+    const mapping::MappedNode& other = graph_.nodes[n];
+    return other.name.data() == node.name.data() && other.op == node.op;
+  }
+
+  const mapping::MappedGraph& graph_;
+  std::size_t blocks_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::size_t next_ = 0;
+};
 
 // Times a block's nodes in order and cuts them into tasks.
 void time_block(const mapping::MappedGraph& graph, const model::Block& block,
@@ -72,20 +97,28 @@ void time_block(const mapping::MappedGraph& graph, const model::Block& block,
   Seconds clock;
   const bool branch = has_dispatch(graph, block);
   const bool whole = experts_whole(graph, block, cluster);
+  Seen seen{graph, out};
   for (int i = block.begin; i < block.end; ++i) {
-    const mapping::MappedNode& node = graph.nodes[static_cast<std::size_t>(i)];
-    const OpTime* known = seen_before(graph, node, out);
-    OpTime time = known != nullptr ? *known : time_of(node.op, cluster, in_situ);
-    if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))
-      time.total = Seconds{};  // inside the experts' fitted time
-    out.nodes.push_back({node.name, node.lane, node.stage, clock, clock + time.total, time});
-    clock += time.total;
-    if (outside_layers(node.stage)) {
-      once += time.total;
-    } else if (node.stage == Stage::shared && branch) {
-      tasks.branch += time.total;
+    const auto n = static_cast<std::size_t>(i);
+    const mapping::MappedNode& node = graph.nodes[n];
+    const std::optional<std::size_t> known = seen.find(n, i == block.begin);
+    TimedNode& timed = out.nodes.emplace_back(node.name, node.lane, node.stage, clock);
+    if (known) {
+      timed.time = out.nodes[*known].time;
     } else {
-      tasks.append(node.lane, node.stage, time.total);
+      timed.time = time_of(node.op, cluster, in_situ);
+    }
+    if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))
+      timed.time.total = Seconds{};  // inside the experts' fitted time
+    const Seconds total = timed.time.total;
+    clock += total;
+    timed.end = clock;
+    if (outside_layers(node.stage)) {
+      once += total;
+    } else if (node.stage == Stage::shared && branch) {
+      tasks.branch += total;
+    } else {
+      tasks.append(node.lane, node.stage, total);
     }
   }
   out.tasks.push_back(tasks);
@@ -193,6 +226,7 @@ nlohmann::json to_json(const TimedGraph& graph) {
                        {"efficiency_family", hw::name(n.time.family)},
                        {"evidence", hw::name(n.time.evidence)},
                        {"fidelity", name(n.time.fidelity)}});
+      if (n.time.fidelity != Fidelity::roofline) nodes.back()["form"] = hw::name(n.time.form);
     }
     blocks.push_back({{"name", block.name}, {"repeat", block.repeat}, {"nodes", std::move(nodes)}});
   }
