@@ -1,0 +1,93 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/cpu/product_blocks.hpp"
+#include "kernels/cpu/product_sinks.hpp"
+
+namespace fathom::kernels::cpu::blocks {
+
+// `Dot` says how a pair of inputs enters the sums:
+//   Word, kWords                 packed elements of a row's pair: one pair of bf16, or two floats
+//   pack(words, pairs)           16 pairs of bf16 into words, `stride` words from pair to pair
+//   Pair, load(weights)          16 columns' pairs ready for use
+//   add(sum, words, pair)        the row's pair times the columns' pairs
+
+/// Rows of a register block: as many as leave registers for the weights (2 x 12 sums of 32).
+constexpr std::int64_t kVectorRows = 12;
+
+/// `rows` x 32 sums in registers. One or two rows split their sums by pairs, because a chain of
+/// dependent multiply-adds has a latency of 4 to 6 cycles and each row brings only two chains.
+template <class Dot, int rows>
+static void vector_block(const Register& r, Prefetch& fetch) {
+  constexpr int kSplit = rows <= 2 ? 4 : rows <= 4 ? 2 : 1;
+  __m512 sums[kSplit][rows][2];
+  for (int s = 0; s < kSplit; ++s)
+    for (int i = 0; i < rows; ++i)
+      for (int h = 0; h < 2; ++h)
+        sums[s][i][h] = r.accumulate && s == 0 ? _mm512_load_ps(r.sums + i * kPanel + 16 * h)
+                                               : _mm512_setzero_ps();
+  const auto* x = static_cast<const typename Dot::Word*>(r.rows);
+  const auto* w = static_cast<const ProductBf16*>(r.weights);
+  for (std::int64_t step = 0; step < r.steps; ++step, w += kStepElements) {
+    fetch.step();
+    for (int pair = 0; pair < 16; pair += kSplit) {
+#pragma GCC unroll 4
+      for (int s = 0; s < kSplit; ++s) {
+        const auto left = Dot::load(w + (pair + s) * 32);
+        const auto right = Dot::load(w + 512 + (pair + s) * 32);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; ++i) Dot::add(sums[s][i], x + i * Dot::kWords, left, right);
+        x += rows * Dot::kWords;
+      }
+    }
+  }
+  for (int i = 0; i < rows; ++i)
+    for (int h = 0; h < 2; ++h) {
+      __m512 sum = sums[0][i][h];
+      for (int s = 1; s < kSplit; ++s) sum = _mm512_add_ps(sum, sums[s][i][h]);
+      _mm512_store_ps(r.sums + i * kPanel + 16 * h, sum);
+    }
+}
+
+/// Engine of blocks::run for AVX-512. Packed rows: [pair, unit, kWords].
+template <class Dot>
+struct VectorEngine {
+  static constexpr std::int64_t kElementBytes = Dot::kWords * 2;
+
+  static std::int64_t unit(std::int64_t rows) {
+    if (rows <= 0) return 1;
+    return blocks_of(rows, blocks_of(rows, kVectorRows));
+  }
+  static void begin(std::int64_t) {}
+  static void end() { _mm_sfence(); }
+
+  static void block(const Register& r, Prefetch& fetch) {
+    using Block = void (*)(const Register&, Prefetch&);
+    static constexpr Block kBlocks[kVectorRows] = {
+        vector_block<Dot, 1>, vector_block<Dot, 2>,  vector_block<Dot, 3>,  vector_block<Dot, 4>,
+        vector_block<Dot, 5>, vector_block<Dot, 6>,  vector_block<Dot, 7>,  vector_block<Dot, 8>,
+        vector_block<Dot, 9>, vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
+    kBlocks[r.unit - 1](r, fetch);  // a short last block computes its zero rows along
+  }
+  static void pack_block(const ProductRows& source, std::int64_t row, std::int64_t step,
+                         std::int64_t steps, void* packed) {
+    auto* out = static_cast<typename Dot::Word*>(packed);
+    for (std::int64_t i = 0; i < source.unit; ++i, out += Dot::kWords)
+      for (std::int64_t s = 0; s < steps; ++s) {
+        const std::int64_t at = (step + s) * kStep;
+        const bool some = row + i < source.rows;
+        const __m512i inputs =
+            some ? row_step(row_of(source, row + i) + at, source.k - at) : _mm512_setzero_si512();
+        Dot::pack(inputs, out + s * 16 * source.unit * Dot::kWords, source.unit * Dot::kWords);
+      }
+  }
+  static void drain(const Product& p, std::int64_t group, std::int64_t panels,
+                    std::int64_t panel_floats) {
+    drain_sums(p, group, panels, panel_floats);
+  }
+};
+
+}  // namespace fathom::kernels::cpu::blocks
