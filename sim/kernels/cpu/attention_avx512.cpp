@@ -1,0 +1,55 @@
+#include "kernels/cpu/attention_simd.hpp"
+#include "kernels/cpu/attention_vector.hpp"
+
+namespace fathom::kernels::cpu::avx512 {
+namespace {
+
+__m512i widened(const std::uint16_t* from) {
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+}
+
+/// bf16 widened to fp32 once per block, fused multiply-add.
+struct Widened : Avx512Vector {
+  using Words = __m512;
+  static constexpr int kTermsPerWord = 1;
+  static constexpr int kTileRows = 16;
+
+  static __m512 load_words(const Word* from) {
+    return _mm512_castsi512_ps(_mm512_loadu_si512(from));
+  }
+  static __m512 dot(__m512 sum, const Word* one, __m512 words) {
+    const __m512 same = _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*one)));
+    return _mm512_fmadd_ps(words, same, sum);
+  }
+  static void store_pair(Word* to, __m512 even, __m512 odd) {
+    _mm512_storeu_si512(to, _mm512_castps_si512(even));
+    _mm512_storeu_si512(to + kLanes, _mm512_castps_si512(odd));
+  }
+  static void widen_row(const std::uint16_t* row, std::int64_t count, Word* to) {
+    for (std::int64_t i = 0; i < count; i += kLanes) _mm512_storeu_si512(to + i, widened(row + i));
+  }
+  /// Panels [v / 16][block rows][16]; asks for the same lines of the next block.
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
+    const Chunk& rows = block.values[chunk];
+    const Chunk& next = block.next_values[chunk];
+    for (int r = 0; r < kChunkRows; ++r) {
+      Word* to = job.value_words + (chunk * kChunkRows + r) * kLanes;
+      const std::uint16_t* from = rows.rows + r * rows.stride;
+      const std::uint16_t* later = next.rows + r * next.stride;
+      for (std::int64_t v = 0; v < job.v_padded; v += 2 * kLanes) {
+        _mm_prefetch(reinterpret_cast<const char*>(later + v), _MM_HINT_T1);
+        _mm512_storeu_si512(to + v * job.block_rows, widened(from + v));
+        _mm512_storeu_si512(to + (v + kLanes) * job.block_rows, widened(from + v + kLanes));
+      }
+    }
+  }
+};
+
+}  // namespace
+
+AttentionKernel attention_kernel() {
+  return {.attend = AttentionVectors<Widened>::attend, .terms_per_word = 1, .block_rows = 32};
+}
+
+}  // namespace fathom::kernels::cpu::avx512

@@ -1,0 +1,37 @@
+#include "kernels/cpu/attention_simd.hpp"
+#include "kernels/cpu/attention_vector.hpp"
+
+namespace fathom::kernels::cpu::avx512_bf16 {
+namespace {
+
+/// Pairs of bf16 multiplied by vdpbf16ps.
+struct Pairs : Avx512Vector {
+  using Words = __m512bh;
+  static constexpr int kTermsPerWord = 2;
+  static constexpr int kTileRows = 16;
+
+  static __m512bh load_words(const Word* from) {
+    return reinterpret_cast<__m512bh>(_mm512_loadu_si512(from));
+  }
+  static __m512 dot(__m512 sum, const Word* one, __m512bh words) {
+    const auto same = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(*one)));
+    return _mm512_dpbf16_ps(sum, words, same);
+  }
+  static void store_pair(Word* to, __m512 even, __m512 odd) {
+    const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(even));
+    const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(odd));
+    _mm512_storeu_si512(to, _mm512_or_si512(_mm512_cvtepu16_epi32(low),
+                                            _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16)));
+  }
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
+    pair_value_panels(job, block, chunk);
+  }
+};
+
+}  // namespace
+
+AttentionKernel attention_kernel() {
+  return {.attend = AttentionVectors<Pairs>::attend, .terms_per_word = 2, .block_rows = 64};
+}
+
+}  // namespace fathom::kernels::cpu::avx512_bf16

@@ -1,0 +1,365 @@
+#include "kernels/cpu/attention_plan.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "core/error.hpp"
+#include "kernels/cpu/bf16.hpp"
+#include "kernels/cpu/buffer.hpp"
+
+namespace fathom::kernels::cpu {
+namespace {
+
+// A sequence is split when its share of the call's cache rows is larger than this part ...
+constexpr std::int64_t kUnits = 16;
+// ... but a range of rows is worth the fp32 output that it leaves to be merged: 16 query rows of
+// MLA write 32 KiB per range and read 1152 B per row.
+constexpr std::int64_t kMinRange = 512;
+constexpr float kNever = -1e30F;  // the maximum before any score
+
+std::int64_t round_up(std::int64_t value, std::int64_t grain) {
+  return (value + grain - 1) / grain * grain;
+}
+
+/// Query rows that share what they read, and the range of it that one unit covers.
+struct Unit {
+  std::int64_t sequence = 0;
+  std::int64_t kv_head = 0;
+  std::int64_t row = 0;  // first query row: token * (heads per KV head) + head of the group
+  std::int64_t rows = 0;
+  std::int64_t first = 0, last = 0;  // cache rows
+  std::int64_t part = -1;            // place of its partial output; -1: covers everything
+  std::int64_t parts = 1;            // ranges of the same query rows, part .. part + parts
+};
+
+struct Workspace {
+  Buffer<std::uint32_t> queries, key_words, value_words, probs;
+  Buffer<std::int32_t> begin, end;
+  Buffer<std::uint16_t> key_space, value_space;
+  Buffer<float> scores, out, maximum, sum;
+};
+
+/// Output of some groups over a range of rows.
+struct Partial {
+  const float* out;
+  const float* maximum;
+  const float* sum;
+};
+
+}  // namespace
+
+AttentionKernel attention_kernel(Isa isa) {
+  FATHOM_EXPECT(supported(isa), "an instruction set that this machine has");
+#if defined(__x86_64__)
+  // Every processor with tiles so far has vdpbf16ps too, whose conversions the tile kernel uses.
+  // AMX_PLACEHOLDER
+  if (isa == Isa::avx512_bf16) return avx512_bf16::attention_kernel();
+  if (isa != Isa::portable) return avx512::attention_kernel();
+#endif
+  return portable::attention_kernel();
+}
+
+struct AttentionPlan::State {
+  AttentionShape shape;
+  AttentionKernel kernel;
+  std::int64_t group_heads = 0;
+  std::int64_t qk_padded = 0, v_padded = 0;
+  std::int64_t max_rows = 0;
+  std::vector<Workspace> workers;
+  std::vector<AttentionSequence> sequences;
+  std::vector<Unit> units;
+  std::int64_t parts = 0;
+  std::int64_t part_capacity = 0;
+  Buffer<float> part_out, part_maximum, part_sum;
+  std::atomic<std::int64_t> next{0};
+
+  Workspace workspace() const;
+  std::pair<std::int64_t, std::int64_t> seen_rows(const AttentionSequence& s, std::int64_t keys,
+                                                  std::int64_t token) const;
+  void list_units();
+  void split_units();
+  void reserve_parts();
+  void run_unit(const Unit& unit, Workspace& w);
+  void pack_queries(const Unit& unit, Workspace& w) const;
+  RowReader reader(const Unit& unit, Workspace& w) const;
+  void finish(const Unit& unit, std::int64_t group, std::span<const Partial> partials) const;
+  void finish_row(const AttentionSequence& s, std::int64_t at, std::span<const Partial> partials,
+                  std::int64_t tile_row) const;
+  void merge(const Unit& unit, int first, int step) const;
+  const AttentionSequence& sequence_of(const Unit& unit) const {
+    return sequences[static_cast<std::size_t>(unit.sequence)];
+  }
+  std::int64_t out_size() const { return max_rows * v_padded; }
+};
+
+Workspace AttentionPlan::State::workspace() const {
+  const std::int64_t block = kernel.block_rows;
+  const std::int64_t terms = kernel.terms_per_word;
+  Workspace w;
+  w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
+  if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
+  w.value_words = Buffer<std::uint32_t>{block * v_padded / terms};
+  w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
+  w.begin = Buffer<std::int32_t>{max_rows};
+  w.end = Buffer<std::int32_t>{max_rows};
+  w.key_space = Buffer<std::uint16_t>{block * qk_padded};
+  w.value_space = Buffer<std::uint16_t>{block * v_padded};
+  w.scores = Buffer<float>{max_rows * block};
+  w.out = Buffer<float>{out_size()};
+  w.maximum = Buffer<float>{max_rows};
+  w.sum = Buffer<float>{max_rows};
+  return w;
+}
+
+/// Cache rows that query token `token` of a sequence sees.
+std::pair<std::int64_t, std::int64_t> AttentionPlan::State::seen_rows(const AttentionSequence& s,
+                                                                      std::int64_t keys,
+                                                                      std::int64_t token) const {
+  const std::int64_t position = keys - s.query_tokens + token;
+  const std::int64_t end = shape.causal ? position + 1 : keys;
+  const std::int64_t begin = shape.window > 0 ? position + 1 - shape.window : 0;
+  return {std::max<std::int64_t>(begin, 0), std::max<std::int64_t>(end, 0)};
+}
+
+void AttentionPlan::State::list_units() {
+  units.clear();
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const AttentionSequence& s = sequences[i];
+    const std::int64_t keys = row_count(s.cache);
+    FATHOM_EXPECT(keys < std::numeric_limits<std::int32_t>::max(), "positions are 32 bits wide");
+    const std::int64_t rows = s.query_tokens * group_heads;
+    const std::int64_t blocks = (rows + max_rows - 1) / max_rows;
+    const std::int64_t block = blocks == 0 ? 0 : round_up((rows + blocks - 1) / blocks, kLanes);
+    for (std::int64_t head = 0; head < shape.kv_heads; ++head)
+      for (std::int64_t row = 0; row < rows; row += block) {
+        const std::int64_t count = std::min(block, rows - row);
+        const std::int64_t last_token = (row + count - 1) / group_heads;
+        const auto first = seen_rows(s, keys, row / group_heads).first;
+        const auto last = seen_rows(s, keys, last_token).second;
+        units.push_back({.sequence = static_cast<std::int64_t>(i),
+                         .kv_head = head,
+                         .row = row,
+                         .rows = count,
+                         .first = std::min(first, last),
+                         .last = last});
+      }
+  }
+}
+
+void AttentionPlan::State::split_units() {
+  std::int64_t total = 0;
+  for (const Unit& unit : units) total += unit.last - unit.first;
+  const std::int64_t range = std::max(kMinRange, round_up(total / kUnits, kernel.block_rows));
+  parts = 0;
+  const std::size_t whole = units.size();
+  for (std::size_t i = 0; i < whole; ++i) {
+    const Unit unit = units[i];
+    const std::int64_t rows = unit.last - unit.first;
+    const std::int64_t pieces = std::max<std::int64_t>(1, (rows + range / 2) / range);
+    if (pieces == 1) continue;
+    const std::int64_t piece = round_up((rows + pieces - 1) / pieces, kernel.block_rows);
+    const std::int64_t count = (rows + piece - 1) / piece;
+    for (std::int64_t p = 0; p < count; ++p) {
+      Unit cut = unit;
+      cut.first = unit.first + p * piece;
+      cut.last = std::min(cut.first + piece, unit.last);
+      cut.part = parts + p;
+      cut.parts = p == 0 ? count : 0;  // the first range also merges
+      p == 0 ? units[i] = cut : units.emplace_back(cut);
+    }
+    parts += count;
+  }
+  // Most work first, so that the last units to be taken are small.
+  std::ranges::stable_sort(units, std::greater<>{},
+                           [](const Unit& unit) { return (unit.last - unit.first) * unit.rows; });
+}
+
+void AttentionPlan::State::reserve_parts() {
+  if (parts <= part_capacity) return;
+  part_capacity = parts;
+  part_out = Buffer<float>{parts * out_size()};
+  part_maximum = Buffer<float>{parts * max_rows};
+  part_sum = Buffer<float>{parts * max_rows};
+}
+
+/// Panels [group][qk words][16 query rows]; begin and end of what each row sees.
+void AttentionPlan::State::pack_queries(const Unit& unit, Workspace& w) const {
+  const AttentionSequence& s = sequence_of(unit);
+  const std::int64_t terms = kernel.terms_per_word;
+  const std::int64_t words = qk_padded / terms;
+  const std::int64_t keys = row_count(s.cache);
+  const std::int64_t padded_rows = round_up(unit.rows, kLanes);
+  std::fill_n(w.queries.data(), padded_rows * words, 0U);
+  for (std::int64_t r = 0; r < padded_rows; ++r) {
+    w.begin[r] = w.end[r] = 0;
+    if (r >= unit.rows) continue;
+    const std::int64_t token = (unit.row + r) / group_heads;
+    const std::int64_t head = unit.kv_head * group_heads + (unit.row + r) % group_heads;
+    const auto [begin, end] = seen_rows(s, keys, token);
+    w.begin[r] = static_cast<std::int32_t>(begin);
+    w.end[r] = static_cast<std::int32_t>(end);
+    const Bf16* q = s.q + token * s.token_stride + head * shape.qk_head_dim;
+    std::uint32_t* panel = w.queries.data() + r / kLanes * words * kLanes + r % kLanes;
+    for (std::int64_t d = 0; d < shape.qk_head_dim; ++d) {
+      const auto value = static_cast<std::uint32_t>(q[d]);
+      if (terms == 1)
+        panel[d * kLanes] = value << 16;
+      else
+        panel[d / 2 * kLanes] |= d % 2 == 0 ? value : value << 16;
+    }
+  }
+}
+
+RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
+  const AttentionSequence& s = sequence_of(unit);
+  const KvLayout& layout = shape.layout;
+  return {.spans = s.cache.data(),
+          .span_count = static_cast<std::int64_t>(s.cache.size()),
+          .storage = layout.storage,
+          .shared = shape.shared_kv,
+          // Far strided rows fall into few cache sets; one copy per block serves all groups.
+          .pack_keys = layout.key_stride > 2 * qk_padded && unit.rows > 2 * kLanes,
+          .key_stride = layout.key_stride,
+          .value_stride = layout.value_stride,
+          .key_first = unit.kv_head * shape.qk_head_dim,
+          .value_first = unit.kv_head * shape.v_head_dim,
+          .scale_group = layout.scale_group,
+          .key_space = w.key_space.data(),
+          .value_space = w.value_space.data()};
+}
+
+void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
+  const bool split = unit.part >= 0;
+  float* out = split ? part_out.data() + unit.part * out_size() : w.out.data();
+  float* maximum = split ? part_maximum.data() + unit.part * max_rows : w.maximum.data();
+  float* sum = split ? part_sum.data() + unit.part * max_rows : w.sum.data();
+  const std::int64_t groups = (unit.rows + kLanes - 1) / kLanes;
+  std::fill_n(out, groups * kLanes * v_padded, 0.0F);
+  std::fill_n(maximum, groups * kLanes, kNever);
+  std::fill_n(sum, groups * kLanes, 0.0F);
+  pack_queries(unit, w);
+  RowReader rows = reader(unit, w);
+  kernel.attend({.qk = shape.qk_head_dim,
+                 .v = shape.v_head_dim,
+                 .qk_padded = qk_padded,
+                 .v_padded = v_padded,
+                 .groups = groups,
+                 .first = unit.first,
+                 .last = unit.last,
+                 .block_rows = kernel.block_rows,
+                 .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
+                 .queries = w.queries.data(),
+                 .begin = w.begin.data(),
+                 .end = w.end.data(),
+                 .reader = &rows,
+                 .key_words = w.key_words.data(),
+                 .value_words = w.value_words.data(),
+                 .scores = w.scores.data(),
+                 .probs = w.probs.data(),
+                 .out = out,
+                 .maximum = maximum,
+                 .sum = sum});
+  if (split) return;
+  const Partial whole{out, maximum, sum};
+  for (std::int64_t g = 0; g < groups; ++g) finish(unit, g, {&whole, 1});
+}
+
+/// One query row out of tiles [v / 16][16][16]: ranges weighted by what their maxima differ.
+void AttentionPlan::State::finish_row(const AttentionSequence& s, std::int64_t at,
+                                      std::span<const Partial> partials,
+                                      std::int64_t tile_row) const {
+  const std::int64_t group = tile_row / kLanes;
+  const std::int64_t lane = tile_row % kLanes;
+  float best = kNever;
+  for (const Partial& p : partials) best = std::max(best, p.maximum[tile_row]);
+  float sum = 0.0F;
+  for (const Partial& p : partials) sum += p.sum[tile_row] * std::exp2(p.maximum[tile_row] - best);
+  if (s.out.log_sum_exp != nullptr)
+    s.out.log_sum_exp[at] =
+        static_cast<float>((static_cast<double>(best) + std::log2(sum)) * std::numbers::ln2);
+  const float inverse = sum > 0.0F ? 1.0F / sum : 0.0F;  // a query that sees nothing: zeros
+  for (std::int64_t v = 0; v < shape.v_head_dim; v += kLanes) {
+    float values[kLanes] = {};
+    for (const Partial& p : partials) {
+      const float weight = std::exp2(p.maximum[tile_row] - best) * inverse;
+      const float* tile = p.out + (group * v_padded + v + lane) * kLanes;
+      for (int i = 0; i < kLanes; ++i) values[i] += weight * tile[i];
+    }
+    const auto count =
+        static_cast<std::size_t>(std::min<std::int64_t>(kLanes, shape.v_head_dim - v));
+    const std::int64_t to = at * shape.v_head_dim + v;
+    if (s.out.fp32 != nullptr) std::copy_n(values, count, s.out.fp32 + to);
+    if (s.out.bf16 != nullptr) to_bf16({values, count}, s.out.bf16 + to);
+  }
+}
+
+void AttentionPlan::State::finish(const Unit& unit, std::int64_t group,
+                                  std::span<const Partial> partials) const {
+  const std::int64_t end = std::min((group + 1) * kLanes, unit.rows);
+  for (std::int64_t r = group * kLanes; r < end; ++r) {
+    const std::int64_t token = (unit.row + r) / group_heads;
+    const std::int64_t head = unit.kv_head * group_heads + (unit.row + r) % group_heads;
+    finish_row(sequence_of(unit), token * shape.heads + head, partials, r);
+  }
+}
+
+AttentionPlan::AttentionPlan(const AttentionShape& shape, const AttentionKernel& kernel,
+                             int threads)
+    : state_(std::make_unique<State>()) {
+  FATHOM_EXPECT(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
+                "KV heads must divide the heads");
+  FATHOM_EXPECT(kernel.block_rows % 32 == 0 && kernel.block_rows <= kMaxBlockRows, "block of rows");
+  State& s = *state_;
+  s.shape = shape;
+  s.kernel = kernel;
+  s.group_heads = shape.heads / shape.kv_heads;
+  s.qk_padded = round_up(shape.qk_head_dim, 32);
+  s.v_padded = round_up(shape.v_head_dim, 32);
+  const bool large_l2 = cpu_features().l2_bytes >= std::int64_t{2} << 20;
+  s.max_rows = (large_l2 ? 2 : 1) * kLanes * kMaxGroups / 2;
+  for (int i = 0; i < threads; ++i) s.workers.push_back(s.workspace());
+}
+
+AttentionPlan::~AttentionPlan() = default;
+
+std::span<AttentionSequence> AttentionPlan::sequences(std::int64_t count) {
+  state_->sequences.assign(static_cast<std::size_t>(count), {});
+  return state_->sequences;
+}
+
+void AttentionPlan::run(ThreadPool& pool) {
+  State& s = *state_;
+  FATHOM_EXPECT(pool.size() <= static_cast<int>(s.workers.size()), "a workspace per worker");
+  s.list_units();
+  s.split_units();
+  s.reserve_parts();
+  s.next.store(0);
+  pool.run([&s](int worker) {
+    const std::size_t count = s.units.size();
+    for (std::size_t i = s.next++; i < count; i = s.next++)
+      s.run_unit(s.units[i], s.workers[static_cast<std::size_t>(worker)]);
+  });
+  if (s.parts == 0) return;
+  pool.run([&s, &pool](int worker) {
+    for (const Unit& unit : s.units)
+      if (unit.part >= 0 && unit.parts > 0) s.merge(unit, worker, pool.size());
+  });
+}
+
+/// The ranges of a split unit, every `step`-th group of query rows.
+void AttentionPlan::State::merge(const Unit& unit, int first, int step) const {
+  Partial partials[2 * kUnits];
+  FATHOM_EXPECT(unit.parts <= 2 * kUnits, "no more ranges than the split makes");
+  for (std::int64_t p = 0; p < unit.parts; ++p)
+    partials[p] = {part_out.data() + (unit.part + p) * out_size(),
+                   part_maximum.data() + (unit.part + p) * max_rows,
+                   part_sum.data() + (unit.part + p) * max_rows};
+  const std::span<const Partial> ranges{partials, static_cast<std::size_t>(unit.parts)};
+  for (std::int64_t g = first; g * kLanes < unit.rows; g += step) finish(unit, g, ranges);
+}
+
+}  // namespace fathom::kernels::cpu

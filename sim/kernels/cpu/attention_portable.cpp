@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "kernels/cpu/attention_vector.hpp"
+#include "kernels/cpu/bf16.hpp"
+
+namespace fathom::kernels::cpu::portable {
+namespace {
+
+struct Lanes {
+  float at[kLanes];
+};
+
+/// 16 floats that the compiler may turn into whatever vectors the build allows.
+struct PlainVector {
+  using Vector = Lanes;
+  using Words = Lanes;
+  static constexpr int kTermsPerWord = 1;
+  static constexpr int kTileRows = 2;  // 8 sums of 4 lanes: half of the registers of plain x86-64
+
+  template <class F>
+  static Lanes map(F f) {
+    Lanes out;
+    for (int i = 0; i < kLanes; ++i) out.at[i] = f(i);
+    return out;
+  }
+  static Lanes set1(float x) {
+    return map([x](int) { return x; });
+  }
+  static Lanes load(const float* from) {
+    return map([from](int i) { return from[i]; });
+  }
+  static void store(float* to, const Lanes& x) {
+    for (int i = 0; i < kLanes; ++i) to[i] = x.at[i];
+  }
+  static Lanes add(const Lanes& a, const Lanes& b) {
+    return map([&](int i) { return a.at[i] + b.at[i]; });
+  }
+  static Lanes sub(const Lanes& a, const Lanes& b) {
+    return map([&](int i) { return a.at[i] - b.at[i]; });
+  }
+  static Lanes mul(const Lanes& a, const Lanes& b) {
+    return map([&](int i) { return a.at[i] * b.at[i]; });
+  }
+  static Lanes max(const Lanes& a, const Lanes& b) {
+    return map([&](int i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
+  }
+  static Lanes multiply_add(const Lanes& a, const Lanes& b, const Lanes& c) {
+    return map([&](int i) { return a.at[i] * b.at[i] + c.at[i]; });
+  }
+  static Lanes multiply_sub(const Lanes& a, const Lanes& b, const Lanes& c) {
+    return map([&](int i) { return a.at[i] * b.at[i] - c.at[i]; });
+  }
+  // Adding and taking away 1.5 2^23 leaves a whole number; below -126 exp2 is zero anyway.
+  static Lanes round(const Lanes& a) {
+    return map([&](int i) {
+      const float x = a.at[i] < -127.0F ? -127.0F : a.at[i];
+      return (x + 0x1.8p23F) - 0x1.8p23F;
+    });
+  }
+  /// a 2^n for whole n <= kMaximumSlack; 0 from 2^-127 on.
+  static Lanes scale(const Lanes& a, const Lanes& n) {
+    return map([&](int i) {
+      const auto exponent = static_cast<std::int32_t>(n.at[i]) + 127;
+      return std::bit_cast<float>(exponent << 23) * (exponent > 0 ? a.at[i] : 0.0F);
+    });
+  }
+  static Lanes raise(const Lanes& old, const Lanes& best, float slack) {
+    return map([&](int i) { return best.at[i] > old.at[i] + slack ? best.at[i] : old.at[i]; });
+  }
+  static bool equal(const Lanes& a, const Lanes& b) {
+    bool same = true;
+    for (int i = 0; i < kLanes; ++i) same = same && a.at[i] == b.at[i];
+    return same;
+  }
+  static Lanes keep(const Lanes& x, std::int64_t position, const AttentionJob& job,
+                    std::int64_t group, float otherwise) {
+    const std::int32_t* begin = job.begin + group * kLanes;
+    const std::int32_t* end = job.end + group * kLanes;
+    return map(
+        [&](int i) { return position >= begin[i] && position < end[i] ? x.at[i] : otherwise; });
+  }
+  static Lanes load_words(const Word* from) {
+    return map([from](int i) { return std::bit_cast<float>(std::uint32_t{from[i]}); });
+  }
+  static Lanes dot(const Lanes& sum, const Word* one, const Lanes& words) {
+    const auto a = std::bit_cast<float>(std::uint32_t{*one});
+    return map([&](int i) { return sum.at[i] + a * words.at[i]; });
+  }
+  static void store_pair(Word* to, const Lanes& even, const Lanes& odd) {
+    for (int i = 0; i < kLanes; ++i) to[i] = std::bit_cast<std::uint32_t>(even.at[i]);
+    for (int i = 0; i < kLanes; ++i) to[kLanes + i] = std::bit_cast<std::uint32_t>(odd.at[i]);
+  }
+  static void widen_row(const std::uint16_t* row, std::int64_t count, Word* to) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint32_t>(row[i]) << 16;
+  }
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
+    const Chunk& rows = block.values[chunk];
+    for (std::int64_t r = 0; r < kChunkRows; ++r)
+      for (std::int64_t v = 0; v < job.v_padded; v += kLanes)
+        widen_row(rows.rows + r * rows.stride + v, kLanes,
+                  job.value_words + v * job.block_rows + (chunk * kChunkRows + r) * kLanes);
+  }
+};
+
+}  // namespace
+
+AttentionKernel attention_kernel() {
+  return {.attend = AttentionVectors<PlainVector>::attend, .terms_per_word = 1, .block_rows = 64};
+}
+
+}  // namespace fathom::kernels::cpu::portable

@@ -1,0 +1,218 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/attention_job.hpp"
+
+// Attention over vectors of 16 fp32. `P` is the vector of an instruction set and how it multiplies:
+// fp32 terms, or pairs of bf16 in one word. Instantiated with types from anonymous namespaces only.
+namespace fathom::kernels::cpu {
+
+// exp2 on [-1/2, 1/2] by its series: ln(2)^k / k!. The first term left out bounds the relative
+// error by (ln(2)/2)^6 / 6! / 2^-0.5 = 3.4e-6; probabilities are rounded to 2^-9 or summed in fp32.
+constexpr float kLn2 = 0.693147180559945F;
+constexpr float kExp2Terms[6] = {1.0F,
+                                 kLn2,
+                                 kLn2* kLn2 / 2.0F,
+                                 kLn2* kLn2* kLn2 / 6.0F,
+                                 kLn2* kLn2* kLn2* kLn2 / 24.0F,
+                                 kLn2* kLn2* kLn2* kLn2* kLn2 / 120.0F};
+// Below every score; finite, so that differences are never NaN.
+constexpr float kNoScore = -1e30F;
+// The maximum follows the scores only when they outgrow it by more than this (in powers of two), so
+// that the accumulated output is hardly ever rescaled. Any shift is exact mathematics, and 2^8
+// costs none of fp32's range.
+constexpr float kMaximumSlack = 8.0F;
+
+/// Which rows of a block a group of query rows sees.
+enum class Seen : std::uint8_t { none, some, all };
+
+template <class P>
+struct AttentionSteps {
+  using V = typename P::Vector;
+  static constexpr int kTerms = P::kTermsPerWord;
+
+  static Seen seen(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                   std::int64_t rows) {
+    const std::int32_t* begin = job.begin + group * kLanes;
+    const std::int32_t* end = job.end + group * kLanes;
+    bool any = false;
+    bool all = true;
+    for (int i = 0; i < kLanes; ++i) {
+      any = any || (begin[i] < first + rows && end[i] > first);
+      all = all && begin[i] <= first && end[i] >= first + rows;
+    }
+    return !any ? Seen::none : all ? Seen::all : Seen::some;
+  }
+
+  static V exp2(V x) {
+    const V whole = P::round(x);
+    const V part = P::sub(x, whole);
+    V sum = P::set1(kExp2Terms[5]);
+    for (int k = 4; k >= 0; --k) sum = P::multiply_add(sum, part, P::set1(kExp2Terms[k]));
+    return P::scale(sum, whole);
+  }
+
+  /// Largest score of each query row, of the rows that it sees.
+  static V largest(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                   std::int64_t rows, bool masked) {
+    const float* scores = job.scores + group * job.block_rows * kLanes;
+    V best[4] = {P::set1(kNoScore), P::set1(kNoScore), P::set1(kNoScore), P::set1(kNoScore)};
+    for (std::int64_t t = 0; t < rows; t += 4)
+      for (int i = 0; i < 4; ++i) {
+        V x = P::load(scores + (t + i) * kLanes);
+        if (masked) x = P::keep(x, first + t + i, job, group, kNoScore);
+        best[i] = P::max(best[i], x);
+      }
+    return P::max(P::max(best[0], best[1]), P::max(best[2], best[3]));
+  }
+
+  /// Multiplies what is accumulated for each query row of a group.
+  static void rescale(const AttentionJob& job, std::int64_t group, V factor) {
+    alignas(64) float of_row[kLanes];
+    P::store(of_row, factor);
+    float* out = job.out + group * job.v_padded * kLanes;
+    for (int r = 0; r < kLanes; ++r) {
+      if (of_row[r] == 1.0F) continue;
+      const V f = P::set1(of_row[r]);
+      for (std::int64_t v = 0; v < job.v_padded * kLanes; v += kLanes * kLanes)
+        P::store(out + v + r * kLanes, P::mul(f, P::load(out + v + r * kLanes)));
+    }
+  }
+
+  /// The maximum after this block, everything accumulated brought to it.
+  static V raise_maximum(const AttentionJob& job, std::int64_t group, V scores) {
+    const V old = P::load(job.maximum + group * kLanes);
+    const V best = P::mul(scores, P::set1(job.log2_scale));
+    const V now = P::raise(old, best, kMaximumSlack);
+    if (P::equal(now, old)) return now;
+    P::store(job.maximum + group * kLanes, now);
+    const V factor = exp2(P::sub(old, now));
+    P::store(job.sum + group * kLanes, P::mul(P::load(job.sum + group * kLanes), factor));
+    rescale(job, group, factor);
+    return now;
+  }
+
+  /// Scores of rows t and t + 1 to probabilities.
+  template <bool masked>
+  static void pair(const AttentionJob& job, std::int64_t group, std::int64_t first, std::int64_t t,
+                   V scale, V maximum, V (&p)[2]) {
+    const float* scores = job.scores + (group * job.block_rows + t) * kLanes;
+    for (int i = 0; i < 2; ++i) {
+      p[i] = exp2(P::multiply_sub(P::load(scores + i * kLanes), scale, maximum));
+      if constexpr (masked) p[i] = P::keep(p[i], first + t + i, job, group, 0.0F);
+    }
+  }
+
+  template <bool masked>
+  static void probabilities(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                            std::int64_t rows, V maximum) {
+    const V scale = P::set1(job.log2_scale);
+    Word* probs = job.probs + group * (job.block_rows / kTerms) * kLanes;
+    V sum[2] = {P::set1(0.0F), P::set1(0.0F)};
+    for (std::int64_t t = 0; t < rows; t += 2) {
+      V p[2];
+      pair<masked>(job, group, first, t, scale, maximum, p);
+      sum[0] = P::add(sum[0], p[0]);
+      sum[1] = P::add(sum[1], p[1]);
+      P::store_pair(probs + t / kTerms * kLanes, p[0], p[1]);
+    }
+    float* total = job.sum + group * kLanes;
+    P::store(total, P::add(P::load(total), P::add(sum[0], sum[1])));
+  }
+
+  /// Online softmax of one group over a block (arXiv 1805.02867): 16 query rows in the lanes, cache
+  /// rows one after the other, so nothing is summed across lanes.
+  static void softmax(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                      std::int64_t rows, Seen seen) {
+    const bool masked = seen == Seen::some;
+    const V best = largest(job, group, first, rows, masked);
+    const V maximum = raise_maximum(job, group, best);
+    if (masked)
+      probabilities<true>(job, group, first, rows, maximum);
+    else
+      probabilities<false>(job, group, first, rows, maximum);
+  }
+};
+
+/// out[i][0:16] (+)= sum_k a[i * row + k * term] b[k][0:16], `terms` words long, i < rows.
+template <class P, int rows, bool add>
+static inline void multiply_panel(const Word* a, std::int64_t row, std::int64_t term, const Word* b,
+                                  std::int64_t terms, float* out) {
+  typename P::Vector sum[rows];
+  for (int i = 0; i < rows; ++i) sum[i] = add ? P::load(out + i * kLanes) : P::set1(0.0F);
+  for (std::int64_t k = 0; k < terms; ++k) {
+    const typename P::Words words = P::load_words(b + k * kLanes);
+    for (int i = 0; i < rows; ++i) sum[i] = P::dot(sum[i], a + i * row + k * term, words);
+  }
+  for (int i = 0; i < rows; ++i) P::store(out + i * kLanes, sum[i]);
+}
+
+template <class P>
+struct AttentionVectors : AttentionSteps<P> {
+  using Steps = AttentionSteps<P>;
+  static constexpr int kTerms = P::kTermsPerWord;
+
+  /// Keys as words and values as panels [v / 16][rows / terms][16].
+  static void prepare(const AttentionJob& job, const KeyBlock& block) {
+    for (std::int64_t c = 0; c < block.chunks; ++c) {
+      if constexpr (kTerms == 1) {
+        Word* words = job.key_words + c * kChunkRows * job.qk_padded;
+        for (int r = 0; r < kChunkRows; ++r)
+          P::widen_row(block.keys[c].rows + r * block.keys[c].stride, job.qk_padded,
+                       words + r * job.qk_padded);
+      }
+      P::value_panels(job, block, c);
+    }
+  }
+
+  static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group) {
+    const std::int64_t terms = job.qk_padded / kTerms;
+    const Word* panel = job.queries + group * terms * kLanes;
+    float* out = job.scores + group * job.block_rows * kLanes;
+    for (std::int64_t c = 0; c < block.chunks; ++c) {
+      const Word* keys = kTerms == 1 ? job.key_words + c * kChunkRows * job.qk_padded
+                                     : reinterpret_cast<const Word*>(block.keys[c].rows);
+      const std::int64_t row = kTerms == 1 ? job.qk_padded : block.keys[c].stride / 2;
+      for (int r = 0; r < kChunkRows; r += P::kTileRows)
+        multiply_panel<P, P::kTileRows, false>(keys + r * row, row, 1, panel, terms,
+                                               out + (c * kChunkRows + r) * kLanes);
+    }
+  }
+
+  /// Output += probabilities x values, one panel of 16 values for all groups at a time.
+  static void accumulate(const AttentionJob& job, const Seen* seen, std::int64_t rows) {
+    const std::int64_t terms = rows / kTerms;
+    for (std::int64_t v = 0; v < job.v_padded / kLanes; ++v) {
+      const Word* panel = job.value_words + v * (job.block_rows / kTerms) * kLanes;
+      for (std::int64_t g = 0; g < job.groups; ++g) {
+        if (seen[g] == Seen::none) continue;
+        const Word* probs = job.probs + g * (job.block_rows / kTerms) * kLanes;
+        float* out = job.out + (g * job.v_padded + v * kLanes) * kLanes;
+        for (int r = 0; r < kLanes; r += P::kTileRows)
+          multiply_panel<P, P::kTileRows, true>(probs + r, 1, kLanes, panel, terms,
+                                                out + r * kLanes);
+      }
+    }
+  }
+
+  static void attend(const AttentionJob& job) {
+    KeyBlock block;
+    Seen seen[kMaxGroups];
+    for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
+      const std::int64_t left = job.last - first;
+      const std::int64_t rows = left < job.block_rows ? left : job.block_rows;
+      load_block(job, first, rows, block);
+      prepare(job, block);
+      for (std::int64_t g = 0; g < job.groups; ++g) {
+        seen[g] = Steps::seen(job, g, first, block.chunks * kChunkRows);
+        if (seen[g] == Seen::none) continue;
+        scores(job, block, g);
+        Steps::softmax(job, g, first, block.chunks * kChunkRows, seen[g]);
+      }
+      accumulate(job, seen, block.chunks * kChunkRows);
+    }
+  }
+};
+
+}  // namespace fathom::kernels::cpu
