@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
 #include "core/data_dir.hpp"
+#include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "core/processor.hpp"
 #include "hw/cluster_check.hpp"
 #include "hw/figure.hpp"
 
@@ -18,6 +21,8 @@ namespace {
 
 constexpr std::string_view kSchema = "hwprofile/1";
 constexpr std::string_view kFolder = "hwprofiles";
+constexpr std::string_view kTransferred = "transferred:";
+constexpr const char* kLocalFile = "fathom/local.json";
 constexpr double kGiga = 1e9;
 constexpr double kTera = 1e12;
 constexpr double kMiB = 1048576.0;
@@ -135,6 +140,41 @@ Price read_price(FigureReader& figures, JsonReader reader) {
   return price;
 }
 
+std::filesystem::path profile_path(std::string_view name_or_file) {
+  if (name_or_file != "local") return find_data_file(name_or_file, kFolder);
+  auto path = local_profile_path();
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    throw InputError(fmt::format(
+        "hardware 'local': {} does not exist; run `fathom calibrate` first", path.string()));
+  }
+  return path;
+}
+
+// A curve measured on one machine and used for another is an assumption.
+void expect_this_machine(Cluster& cluster, std::string_view shown, bool transferred) {
+  if (transferred) {
+    for (auto& row : cluster.efficiency.table)
+      for (auto& entry : row) entry.evidence = Evidence::assumed;
+    cluster.assumed.emplace_back("/efficiency (transferred from another machine)");
+  } else if (!cluster.fingerprint.empty() && cluster.fingerprint != processor_fingerprint()) {
+    throw InputError(
+        fmt::format("{}: measured on another machine ({}), this one is {}; run `fathom calibrate` "
+                    "here, or write "
+                    "transferred:FILE to use it as an assumption",
+                    shown, cluster.measured_on, processor_model()));
+  }
+}
+
+void read_machine(JsonReader machine, Cluster& cluster) {
+  cluster.fingerprint = machine.string("fingerprint");
+  cluster.measured_on = machine.string("model");
+  machine.ignore({"flags", "cpus", "threads", "isa", "l1d_bytes", "l2_bytes", "l3_bytes",
+                  "memory_bytes", "available_bytes", "huge_pages", "system", "compiler",
+                  "load_average"});
+  machine.finish();
+}
+
 nlohmann::json known(double value) {
   return value > 0.0 ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
@@ -187,6 +227,8 @@ Cluster parse_cluster(const nlohmann::json& document, std::string_view where) {
   cluster.id = file.string("id");
   cluster.status = word(file, "status", kStatuses);
   file.ignore("note");
+  file.ignore("calibration");  // samples and errors, for people
+  if (auto machine = file.object_opt("machine")) read_machine(std::move(*machine), cluster);
   FigureReader figures{read_sources(file)};
 
   cluster.device = read_device(figures, file.object("device"), cluster.status != "limit");
@@ -204,13 +246,26 @@ Cluster parse_cluster(const nlohmann::json& document, std::string_view where) {
   return cluster;
 }
 
+std::filesystem::path local_profile_path() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::filesystem::path{value == nullptr ? "" : value};
+  };
+  if (const auto file = variable("FATHOM_LOCAL"); !file.empty()) return file;
+  if (const auto data = variable("XDG_DATA_HOME"); !data.empty()) return data / kLocalFile;
+  return variable("HOME") / ".local" / "share" / kLocalFile;
+}
+
 Cluster load_cluster(std::string_view name_or_file) {
-  const auto path = find_data_file(name_or_file, kFolder);
+  const bool transferred = name_or_file.starts_with(kTransferred);
+  if (transferred) name_or_file.remove_prefix(kTransferred.size());
+  const auto path = profile_path(name_or_file);
   const auto text = read_text(path);
   const auto shown = fmt::format("{}/{}", kFolder, path.filename().string());
   auto cluster = parse_cluster(parse_json(text, shown), shown + "#");
   cluster.path = path;
   cluster.hash = content_hash(text + cluster.efficiency.hash);
+  expect_this_machine(cluster, shown, transferred);
   return cluster;
 }
 

@@ -58,15 +58,23 @@ struct Cluster {
   std::vector<std::string> sources;  // "key: citation"
   std::vector<std::string> assumed;  // JSON pointers of figures that are assumed or whose vendor
                                      // document was not opened
+  // Of a profile that `fathom calibrate` wrote: core/processor.hpp's word for the machine, and what
+  // it is. Empty for others.
+  std::string fingerprint, measured_on;
   std::filesystem::path path;
   std::string hash;  // of the profile and its efficiency file; empty if parsed
   bool operator==(const Cluster&) const = default;
 };
 
-/// NAME|FILE from hwprofiles/. InputError with file#/pointer for anything out of order
-/// (docs/hardware.md lists the checks).
+/// NAME|FILE from hwprofiles/, or `local`: this machine as calibrated. A profile measured on
+/// another machine is refused unless written as `transferred:FILE`, which turns its evidence to
+/// assumed. InputError with file#/pointer for anything out of order (docs/hardware.md lists the
+/// checks).
 Cluster load_cluster(std::string_view name_or_file);
 Cluster parse_cluster(const nlohmann::json& document, std::string_view where);
+/// Where `fathom calibrate` leaves the profile of this machine: $FATHOM_LOCAL, else
+/// fathom/local.json below $XDG_DATA_HOME or ~/.local/share.
+std::filesystem::path local_profile_path();
 /// Everything resolved, with ridge points; not the input format. The path is left out: results must
 /// not depend on where the files lie.
 nlohmann::json to_json(const Cluster& cluster);

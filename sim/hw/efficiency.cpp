@@ -76,6 +76,9 @@ Efficiency read_efficiency(JsonReader& entry, Family family, const SourceTable& 
   e.tile_n = entry.number_or("tile_n", e.tile_n, 1.0, 65536.0);
   e.feed = BytesPerSecond{entry.number_or("feed_gb_s", 0.0, 0.0, 1e6) * 1e9};
   e.wave = entry.number_or("wave", 0.0, 0.0, 1.0);
+  e.cache = Bytes{entry.number_or("cache_mib", 0.0, 0.0, 1e6) * 0x1p20};
+  e.cache_rate = BytesPerSecond{entry.number_or("cache_gb_s", 0.0, 0.0, 1e6) * 1e9};
+  e.log_sigma = entry.number_or("log_sigma", 0.0, 0.0, 3.0);
   e.sustained_clock = entry.number_or("sustained_clock", 1.0, kShare.min, 1.0);
   e.overlapped = entry.number_or("overlapped", 0.0, 0.0, 1.0);
   e.sm_busy_fixed_s = entry.number_or("sm_busy_fixed_us", 0.0, 0.0, 1e6) * 1e-6;
@@ -270,6 +273,11 @@ nlohmann::json entry_json(Family family, const Efficiency& e) {
                      {"overhead_us", e.overhead.value * 1e6},
                      {"blend", e.blend},
                      {"evidence", name(e.evidence)}};
+  if (e.cache_rate.value > 0.0) {
+    out["cache_mib"] = e.cache.value * 0x1p-20;
+    out["cache_gb_s"] = e.cache_rate.value / 1e9;
+  }
+  if (e.log_sigma > 0.0) out["log_sigma"] = e.log_sigma;
   if (is_arithmetic(family)) {
     out["compute"] = e.compute;
     out["sustained_clock"] = e.sustained_clock;

@@ -72,6 +72,13 @@ struct Efficiency {
   BytesPerSecond feed;  // what one SM can stream: bandwidth <= CTAs x feed (0: no limit)
   // 1: a started wave of CTAs costs a whole one, 0: waves blend (persistent kernels)
   double wave = 0.0;
+  // Operands up to `cache` bytes have just been written by the kernel before and stream at
+  // `cache_rate`, the rest at the memory's (elementwise families; 0: all at the memory's).
+  Bytes cache;
+  BytesPerSecond cache_rate;
+  // Standard deviation of ln(true time / estimated) of one call where the entry was fitted to
+  // measurements (0: unknown).
+  double log_sigma = 0.0;
   double sustained_clock =
       1.0;  // in a busy step, power lowers the clock of compute-bound calls: share that remains
   double overlapped = 0.0;  // rate beside communication kernels / alone (0: the share of SMs left)

@@ -77,7 +77,6 @@ std::shared_ptr<ExpertsData> make_data(const ExpertsShape& s, std::uint64_t rout
   }
   if (d->routed()) d->indices = draw_routing(s, routing_seed);
   d->choice_weights.assign(d->indices.size(), 1.0F / static_cast<float>(s.choices));
-  d->workspace = ExpertsWorkspace{bench.pool.size()};
   return d;
 }
 

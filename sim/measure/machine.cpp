@@ -10,7 +10,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "core/fnv.hpp"
+#include "core/processor.hpp"
 
 namespace fathom::measure {
 namespace {
@@ -78,12 +78,6 @@ Machine this_machine() {
   return out;
 }
 
-std::string fingerprint(const Machine& m) {
-  const std::string text = fmt::format("{}|{}|{}|{}|{}", m.model, fmt::join(m.flags, ","),
-                                       m.l1d_bytes, m.l2_bytes, m.l3_bytes);
-  return fmt::format("{:016x}", fnv1a(text));
-}
-
 bool busy(const Machine& machine) {
   // This program itself adds up to one by the time it asks.
   return machine.load_average > 0.5 * machine.cpus + 0.5;
@@ -102,7 +96,7 @@ nlohmann::json to_json(const Machine& m) {
           {"system", m.system},
           {"compiler", m.compiler},
           {"load_average", m.load_average},
-          {"fingerprint", fingerprint(m)}};
+          {"fingerprint", processor_fingerprint()}};
 }
 
 }  // namespace fathom::measure

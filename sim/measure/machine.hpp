@@ -28,10 +28,6 @@ struct Machine {
 
 Machine this_machine();
 
-/// Processor, instruction sets and caches: what a calibration must share with the machine that uses
-/// it. Conditions of the moment are left out.
-std::string fingerprint(const Machine& machine);
-
 /// Processes that want a CPU beyond the ones there are, as far as the load average tells.
 bool busy(const Machine& machine);
 

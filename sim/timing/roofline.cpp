@@ -201,6 +201,14 @@ OpTime plain_time(ops::OpCost cost, const Call& call) {
   return out;
 }
 
+// Bytes of a pointwise kernel: those that its neighbours left in the cache, then the memory's.
+Seconds stream_time(Bytes bytes, const Efficiency& e, const hw::DeviceProfile& device) {
+  const BytesPerSecond memory = device.memory_bandwidth * e.memory;
+  if (e.cache_rate.value <= 0.0) return bytes / memory;
+  const Bytes cached = std::min(bytes, e.cache);
+  return cached / e.cache_rate + (bytes - cached) / memory;
+}
+
 OpTime elementwise_time(const ops::Elementwise& op, const Call& call) {
   const ops::OpCost cost = ops::cost(op);
   const Family family = family_of(call.op);
@@ -208,7 +216,7 @@ OpTime elementwise_time(const ops::Elementwise& op, const Call& call) {
   e.overhead = static_cast<double>(op.kernels) * e.overhead;
   const hw::DeviceProfile& device = call.cluster.device;
   OpTime out = described(cost, family, e, device);
-  assemble({.memory = traffic(cost) / (device.memory_bandwidth * e.memory)}, e, out);
+  assemble({.memory = stream_time(traffic(cost), e, device)}, e, out);
   out.kernels = static_cast<double>(op.kernels);
   return out;
 }

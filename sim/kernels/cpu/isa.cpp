@@ -9,9 +9,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 
 #include "core/error.hpp"
+#include "core/processor.hpp"
 #include "kernels/cpu/probe.hpp"
 
 #if defined(__x86_64__)
@@ -22,14 +22,6 @@ namespace fathom::kernels::cpu {
 namespace {
 
 constexpr std::string_view kNames[kIsaCount] = {"portable", "avx512", "avx512_bf16", "amx"};
-
-std::string model_name() {
-  std::ifstream info{"/proc/cpuinfo"};
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name"))
-      return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "unknown processor";
-}
 
 std::int64_t cache_bytes(int name) {
   const long bytes = sysconf(name);
@@ -88,7 +80,7 @@ void read_flags(CpuFeatures&) {}
 
 CpuFeatures read_features() {
   CpuFeatures f;
-  f.model = model_name();
+  f.model = processor_model();
   f.l1d_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE);
   f.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE);
   f.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE);
