@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/cpu/linear.hpp"
@@ -39,16 +40,18 @@ struct ExpertsCall {
   bool accumulate = false;  // add to what y holds (shared experts first, routed on top)
 };
 
-/// Grows to the largest call, then no call allocates.
-struct ExpertsWorkspace {
-  explicit ExpertsWorkspace(int workers = 1) : linear(workers) {}
-  LinearWorkspace linear;
-  Buffer<std::uint8_t> hidden_rows;   // hidden in the kernels' order
-  Buffer<Bf16> hidden;                // [pairs, inter]: silu(gate) * up
-  std::vector<std::int64_t> offsets;  // [experts + 1]: expert e owns pairs offsets[e]..offsets[e+1]
-  std::vector<std::int32_t> tokens;   // [pairs]: where a pair's row comes from and goes to
-  std::vector<float> pair_weights;    // [pairs]
-  std::vector<std::int64_t> next;     // [experts]
+/// Sorted pairs, rows and hidden rows in the kernels' order, sums. Grows to the largest call, then
+/// no call allocates. One call at a time.
+class ExpertsWorkspace {
+ public:
+  ExpertsWorkspace();
+  ExpertsWorkspace(ExpertsWorkspace&&) noexcept;
+  ~ExpertsWorkspace();
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
 };
 
 /// Counting sort of the (token, choice) pairs by expert, then two grouped products: gate and up

@@ -71,7 +71,7 @@ void read_flags(CpuFeatures& f) {
   f.avx512_fp16 = f.avx512 && bit(base.edx, 23);
   f.avx512_vnni = f.avx512 && bit(base.ecx, 11);
   const bool tiles = (state & kTileState) == kTileState && bit(base.edx, 24) && grant_tiles();
-  f.amx_bf16 = f.avx512 && tiles && bit(base.edx, 22);
+  f.amx_bf16 = f.avx512_bf16 && tiles && bit(base.edx, 22);
   f.amx_int8 = f.avx512 && tiles && bit(base.edx, 25);
 }
 #else

@@ -84,7 +84,8 @@ void RowPlan::multiply(const std::uint8_t* packed, Product product) const {
   product.blocking = blocking;
   product.steps = steps();
   // A group's weights stay in L3 while all blocks of rows pass them.
-  for (std::int64_t at = 0; at < panels; at += blocking.group_panels)
+  const std::int64_t together = blocks() > 1 ? blocking.group_panels : panels;
+  for (std::int64_t at = 0; at < panels; at += together)
     for (std::int64_t block = 0; block < blocks(); ++block) {
       const std::int64_t first = block * blocking.block_rows;
       const bool scatter = sink.kind == ProductSink::Kind::scatter;
@@ -93,7 +94,7 @@ void RowPlan::multiply(const std::uint8_t* packed, Product product) const {
       product.rows_packed = packed + offset_bytes(block);
       product.rows = rows_of(block);
       product.weights = weights + at * product.panel_elements;
-      product.panels = std::min(blocking.group_panels, panels - at);
+      product.panels = std::min(together, panels - at);
       product.sink.y = static_cast<std::uint8_t*>(sink.y) + (row + column) * (wide ? 4 : 2);
       product.sink.columns = sink.columns - column;
       if (scatter) product.sink.ids = sink.ids + first;
