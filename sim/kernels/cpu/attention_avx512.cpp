@@ -29,20 +29,17 @@ struct Widened : Avx512Vector {
   static void widen_row(const std::uint16_t* row, std::int64_t count, Word* to) {
     for (std::int64_t i = 0; i < count; i += kLanes) _mm512_storeu_si512(to + i, widened(row + i));
   }
-  /// Panels [v / 16][block rows][16]; asks for the same lines of the next block.
-  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
-    const Chunk& rows = block.values[chunk];
-    const Chunk& next = block.next_values[chunk];
-    for (int r = 0; r < kChunkRows; ++r) {
-      Word* to = job.value_words + (chunk * kChunkRows + r) * kLanes;
-      const std::uint16_t* from = rows.rows + r * rows.stride;
-      const std::uint16_t* later = next.rows + r * next.stride;
-      for (std::int64_t v = 0; v < job.v_padded; v += 2 * kLanes) {
-        _mm_prefetch(reinterpret_cast<const char*>(later + v), _MM_HINT_T1);
-        _mm512_storeu_si512(to + v * job.block_rows, widened(from + v));
-        _mm512_storeu_si512(to + (v + kLanes) * job.block_rows, widened(from + v + kLanes));
+  /// Columns v..v + 32, panels [2][block rows][16]; asks for the same lines of the next block.
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t v,
+                           Word* to) {
+    for (std::int64_t c = 0; c < block.chunks; ++c)
+      for (int r = 0; r < kChunkRows; ++r, to += kLanes) {
+        const std::uint16_t* from = block.values[c].rows + r * block.values[c].stride + v;
+        const Chunk& next = block.next_values[c];
+        _mm_prefetch(reinterpret_cast<const char*>(next.rows + r * next.stride + v), _MM_HINT_T1);
+        _mm512_storeu_si512(to, widened(from));
+        _mm512_storeu_si512(to + job.block_rows * kLanes, widened(from + kLanes));
       }
-    }
   }
 };
 

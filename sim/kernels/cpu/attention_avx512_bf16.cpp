@@ -18,13 +18,11 @@ struct Pairs : Avx512Vector {
     return _mm512_dpbf16_ps(sum, words, same);
   }
   static void store_pair(Word* to, __m512 even, __m512 odd) {
-    const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(even));
-    const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(odd));
-    _mm512_storeu_si512(to, _mm512_or_si512(_mm512_cvtepu16_epi32(low),
-                                            _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16)));
+    _mm512_storeu_si512(to, bf16_pairs(even, odd));
   }
-  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
-    pair_value_panels(job, block, chunk);
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t v,
+                           Word* to) {
+    pair_value_panels(job, block, v, to);
   }
 };
 

@@ -60,8 +60,9 @@ struct AttentionJob {
   const std::int32_t* begin = nullptr;  // [groups][16]: cache rows that a query row sees
   const std::int32_t* end = nullptr;
   RowReader* reader = nullptr;
+  bool shared = false;          // as in the reader
   Word* key_words = nullptr;    // [block rows][qk], where keys are widened
-  Word* value_words = nullptr;  // [v / 16][block rows / terms per word][16]
+  Word* value_words = nullptr;  // [4][block rows / terms per word][16]: a strip of 64 values
   float* scores = nullptr;      // [groups][block rows][16]
   Word* probs = nullptr;        // [groups][block rows / terms per word][16]
   float* out = nullptr;         // [groups][v / 16][16][16], not yet divided by the sum

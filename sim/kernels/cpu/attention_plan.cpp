@@ -56,7 +56,7 @@ AttentionKernel attention_kernel(Isa isa) {
   FATHOM_EXPECT(supported(isa), "an instruction set that this machine has");
 #if defined(__x86_64__)
   // Every processor with tiles so far has vdpbf16ps too, whose conversions the tile kernel uses.
-  // AMX_PLACEHOLDER
+  if (isa == Isa::amx && cpu_features().avx512_bf16) return amx::attention_kernel();
   if (isa == Isa::avx512_bf16) return avx512_bf16::attention_kernel();
   if (isa != Isa::portable) return avx512::attention_kernel();
 #endif
@@ -102,7 +102,7 @@ Workspace AttentionPlan::State::workspace() const {
   Workspace w;
   w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
   if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
-  w.value_words = Buffer<std::uint32_t>{block * v_padded / terms};
+  w.value_words = Buffer<std::uint32_t>{block * 4 * kLanes / terms};
   w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
   w.begin = Buffer<std::int32_t>{max_rows};
   w.end = Buffer<std::int32_t>{max_rows};
@@ -256,6 +256,7 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
                  .begin = w.begin.data(),
                  .end = w.end.data(),
                  .reader = &rows,
+                 .shared = shape.shared_kv,
                  .key_words = w.key_words.data(),
                  .value_words = w.value_words.data(),
                  .scores = w.scores.data(),

@@ -52,10 +52,11 @@ struct PlainVector {
   static Lanes multiply_sub(const Lanes& a, const Lanes& b, const Lanes& c) {
     return map([&](int i) { return a.at[i] * b.at[i] - c.at[i]; });
   }
-  // Adding and taking away 1.5 2^23 leaves a whole number; below -126 exp2 is zero anyway.
+  // Adding and taking away 1.5 2^23 leaves a whole number. exp2 is zero below the range, and above
+  // it only of scores that are masked afterwards.
   static Lanes round(const Lanes& a) {
     return map([&](int i) {
-      const float x = a.at[i] < -127.0F ? -127.0F : a.at[i];
+      const float x = std::clamp(a.at[i], -127.0F, 127.0F);
       return (x + 0x1.8p23F) - 0x1.8p23F;
     });
   }
@@ -95,13 +96,16 @@ struct PlainVector {
   static void widen_row(const std::uint16_t* row, std::int64_t count, Word* to) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint32_t>(row[i]) << 16;
   }
-  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
-    const Chunk& rows = block.values[chunk];
-    for (std::int64_t r = 0; r < kChunkRows; ++r)
-      for (std::int64_t v = 0; v < job.v_padded; v += kLanes)
-        widen_row(rows.rows + r * rows.stride + v, kLanes,
-                  job.value_words + v * job.block_rows + (chunk * kChunkRows + r) * kLanes);
+  static void value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t v,
+                           Word* to) {
+    for (std::int64_t c = 0; c < block.chunks; ++c)
+      for (std::int64_t r = 0; r < kChunkRows; ++r, to += kLanes) {
+        const std::uint16_t* from = block.values[c].rows + r * block.values[c].stride + v;
+        widen_row(from, kLanes, to);
+        widen_row(from + kLanes, kLanes, to + job.block_rows * kLanes);
+      }
   }
+  static void ask_for(const void*) {}
 };
 
 }  // namespace

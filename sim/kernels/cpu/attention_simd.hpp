@@ -31,6 +31,9 @@ struct Avx512Vector {
     const __mmask16 grown = _mm512_cmp_ps_mask(best, _mm512_add_ps(old, set1(slack)), _CMP_GT_OQ);
     return _mm512_mask_mov_ps(old, grown, best);
   }
+  static void ask_for(const void* line) {
+    _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
+  }
   static bool equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ) == 0; }
   static __m512 keep(__m512 x, std::int64_t position, const AttentionJob& job, std::int64_t group,
                      float otherwise) {
@@ -54,28 +57,37 @@ struct PairMixer {
   }
 };
 
-/// Values of one chunk as bf16 pairs, panels [v / 16][block rows / 2][16]; asks for the same lines
-/// of the next block.
-inline void pair_value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t chunk) {
-  const Chunk& rows = block.values[chunk];
-  const Chunk& next = block.next_values[chunk];
+/// Columns v..v + 32 of a block's values as bf16 pairs, panels [2][block rows / 2][16]; asks for
+/// the same lines of the next block.
+inline void pair_value_panels(const AttentionJob& job, const KeyBlock& block, std::int64_t v,
+                              Word* to) {
   const PairMixer mix;
   const std::int64_t panel = job.block_rows / 2 * kLanes;
-  for (int r = 0; r < kChunkRows; r += 2) {
-    const std::uint16_t* a = rows.rows + r * rows.stride;
-    const std::uint16_t* b = a + rows.stride;
-    const std::uint16_t* later = next.rows + r * next.stride;
-    Word* to = job.value_words + (chunk * kChunkRows + r) / 2 * kLanes;
-    for (std::int64_t v = 0; v < job.v_padded; v += 32, to += 2 * panel) {
-      const __m512i x = _mm512_loadu_si512(a + v);
-      const __m512i y = _mm512_loadu_si512(b + v);
-      _mm_prefetch(reinterpret_cast<const char*>(later + v), _MM_HINT_T1);
-      _mm_prefetch(reinterpret_cast<const char*>(later + next.stride + v), _MM_HINT_T1);
+  for (std::int64_t c = 0; c < block.chunks; ++c) {
+    const Chunk& rows = block.values[c];
+    const Chunk& next = block.next_values[c];
+    for (int r = 0; r < kChunkRows; r += 2, to += kLanes) {
+      const std::uint16_t* a = rows.rows + r * rows.stride + v;
+      const std::uint16_t* later = next.rows + r * next.stride + v;
+      const __m512i x = _mm512_loadu_si512(a);
+      const __m512i y = _mm512_loadu_si512(a + rows.stride);
+      _mm_prefetch(reinterpret_cast<const char*>(later), _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(later + next.stride), _MM_HINT_T1);
       _mm512_storeu_si512(to, _mm512_permutex2var_epi16(x, mix.low, y));
       _mm512_storeu_si512(to + panel, _mm512_permutex2var_epi16(x, mix.high, y));
     }
   }
 }
+
+#ifdef __AVX512BF16__
+/// 16 pairs of bf16, the even one in the lower half.
+inline __m512i bf16_pairs(__m512 even, __m512 odd) {
+  const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(even));
+  const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(odd));
+  return _mm512_or_si512(_mm512_cvtepu16_epi32(low),
+                         _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+}
+#endif
 
 }  // namespace
 }  // namespace fathom::kernels::cpu

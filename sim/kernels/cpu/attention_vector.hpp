@@ -153,24 +153,31 @@ struct AttentionVectors : AttentionSteps<P> {
   using Steps = AttentionSteps<P>;
   static constexpr int kTerms = P::kTermsPerWord;
 
-  /// Keys as words and values as panels [v / 16][rows / terms][16].
-  static void prepare(const AttentionJob& job, const KeyBlock& block) {
-    for (std::int64_t c = 0; c < block.chunks; ++c) {
-      if constexpr (kTerms == 1) {
-        Word* words = job.key_words + c * kChunkRows * job.qk_padded;
-        for (int r = 0; r < kChunkRows; ++r)
-          P::widen_row(block.keys[c].rows + r * block.keys[c].stride, job.qk_padded,
-                       words + r * job.qk_padded);
+  /// Keys as fp32 words, for the forms that multiply those.
+  static void widen_keys(const AttentionJob& job, const KeyBlock& block) {
+    if constexpr (kTerms == 1)
+      for (std::int64_t r = 0; r < block.chunks * kChunkRows; ++r) {
+        const Chunk& chunk = block.keys[r / kChunkRows];
+        P::widen_row(chunk.rows + r % kChunkRows * chunk.stride, job.qk_padded,
+                     job.key_words + r * job.qk_padded);
       }
-      P::value_panels(job, block, c);
-    }
   }
 
-  static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group) {
+  /// Lines of the next block that packing its values will not touch.
+  static void ask_for_keys(const AttentionJob& job, const Chunk& next) {
+    const std::int64_t first = job.shared ? job.v_padded : 0;
+    for (int r = 0; r < kChunkRows; ++r)
+      for (std::int64_t d = first; d < job.qk_padded; d += 32)
+        P::ask_for(next.rows + r * next.stride + d);
+  }
+
+  static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group,
+                     bool first) {
     const std::int64_t terms = job.qk_padded / kTerms;
     const Word* panel = job.queries + group * terms * kLanes;
     float* out = job.scores + group * job.block_rows * kLanes;
     for (std::int64_t c = 0; c < block.chunks; ++c) {
+      if (first) ask_for_keys(job, block.next_keys[c]);
       const Word* keys = kTerms == 1 ? job.key_words + c * kChunkRows * job.qk_padded
                                      : reinterpret_cast<const Word*>(block.keys[c].rows);
       const std::int64_t row = kTerms == 1 ? job.qk_padded : block.keys[c].stride / 2;
@@ -180,18 +187,21 @@ struct AttentionVectors : AttentionSteps<P> {
     }
   }
 
-  /// Output += probabilities x values, one panel of 16 values for all groups at a time.
-  static void accumulate(const AttentionJob& job, const Seen* seen, std::int64_t rows) {
-    const std::int64_t terms = rows / kTerms;
-    for (std::int64_t v = 0; v < job.v_padded / kLanes; ++v) {
-      const Word* panel = job.value_words + v * (job.block_rows / kTerms) * kLanes;
+  /// Output += probabilities x values, in strips of 32 values: a strip is packed into L1 and serves
+  /// all groups.
+  static void accumulate(const AttentionJob& job, const KeyBlock& block, const Seen* seen) {
+    const std::int64_t terms = block.chunks * kChunkRows / kTerms;
+    const std::int64_t stride = job.block_rows / kTerms * kLanes;
+    for (std::int64_t v = 0; v < job.v_padded; v += 2 * kLanes) {
+      P::value_panels(job, block, v, job.value_words);
       for (std::int64_t g = 0; g < job.groups; ++g) {
         if (seen[g] == Seen::none) continue;
-        const Word* probs = job.probs + g * (job.block_rows / kTerms) * kLanes;
-        float* out = job.out + (g * job.v_padded + v * kLanes) * kLanes;
-        for (int r = 0; r < kLanes; r += P::kTileRows)
-          multiply_panel<P, P::kTileRows, true>(probs + r, 1, kLanes, panel, terms,
-                                                out + r * kLanes);
+        float* out = job.out + (g * job.v_padded + v) * kLanes;
+        for (int half = 0; half < 2; ++half)
+          for (int r = 0; r < kLanes; r += P::kTileRows)
+            multiply_panel<P, P::kTileRows, true>(job.probs + g * stride + r, 1, kLanes,
+                                                  job.value_words + half * stride, terms,
+                                                  out + (half * kLanes + r) * kLanes);
       }
     }
   }
@@ -201,16 +211,18 @@ struct AttentionVectors : AttentionSteps<P> {
     Seen seen[kMaxGroups];
     for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
       const std::int64_t left = job.last - first;
-      const std::int64_t rows = left < job.block_rows ? left : job.block_rows;
-      load_block(job, first, rows, block);
-      prepare(job, block);
+      load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
+      const std::int64_t rows = block.chunks * kChunkRows;
+      widen_keys(job, block);
+      bool asked = false;
       for (std::int64_t g = 0; g < job.groups; ++g) {
-        seen[g] = Steps::seen(job, g, first, block.chunks * kChunkRows);
+        seen[g] = Steps::seen(job, g, first, rows);
         if (seen[g] == Seen::none) continue;
-        scores(job, block, g);
-        Steps::softmax(job, g, first, block.chunks * kChunkRows, seen[g]);
+        scores(job, block, g, !asked);
+        asked = true;
+        Steps::softmax(job, g, first, rows, seen[g]);
       }
-      accumulate(job, seen, block.chunks * kChunkRows);
+      accumulate(job, block, seen);
     }
   }
 };

@@ -1,0 +1,9 @@
+#include "kernels/cpu/attention_tiles.hpp"
+
+namespace fathom::kernels::cpu::amx {
+
+AttentionKernel attention_kernel() {
+  return {.attend = AttentionTiles<HardwareTiles>::attend, .terms_per_word = 2, .block_rows = 128};
+}
+
+}  // namespace fathom::kernels::cpu::amx
