@@ -25,12 +25,19 @@ struct Verb {
 
 // In the order of --help: first what one run needs, then what builds on it.
 constexpr std::array kVerbs{
-    Verb{"model", add_model},         Verb{"hardware", add_hardware},
-    Verb{"estimate", add_estimate},   Verb{"explain", add_explain},
-    Verb{"compare", add_compare},     Verb{"roofline", add_roofline},
-    Verb{"plan", add_plan},           Verb{"validate", add_validate},
-    Verb{"calibrate", add_calibrate}, Verb{"verify", add_verify},
-    Verb{"run-model", add_run_model}, Verb{"experiment", add_experiment},
+    Verb{"model", add_model},
+    Verb{"hardware", add_hardware},
+    Verb{"estimate", add_estimate},
+    Verb{"explain", add_explain},
+    Verb{"compare", add_compare},
+    Verb{"roofline", add_roofline},
+    Verb{"plan", add_plan},
+    Verb{"validate", add_validate},
+    Verb{"measure", add_measure},
+    Verb{"calibrate", add_calibrate},
+    Verb{"verify", add_verify},
+    Verb{"run-model", add_run_model},
+    Verb{"experiment", add_experiment},
     Verb{"demo", add_demo},
 };
 
