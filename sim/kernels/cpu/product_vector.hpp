@@ -24,8 +24,11 @@ template <class Dot, int rows>
 static void vector_block(const Register& r, Prefetch& fetch) {
   constexpr int kSplit = rows <= 2 ? 4 : rows <= 4 ? 2 : 1;
   __m512 sums[kSplit][rows][2];
+#pragma GCC unroll 4
   for (int s = 0; s < kSplit; ++s)
+#pragma GCC unroll 12
     for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
       for (int h = 0; h < 2; ++h)
         sums[s][i][h] = r.accumulate && s == 0 ? _mm512_load_ps(r.sums + i * kPanel + 16 * h)
                                                : _mm512_setzero_ps();
@@ -44,9 +47,12 @@ static void vector_block(const Register& r, Prefetch& fetch) {
       }
     }
   }
+#pragma GCC unroll 12
   for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
     for (int h = 0; h < 2; ++h) {
       __m512 sum = sums[0][i][h];
+#pragma GCC unroll 4
       for (int s = 1; s < kSplit; ++s) sum = _mm512_add_ps(sum, sums[s][i][h]);
       _mm512_store_ps(r.sums + i * kPanel + 16 * h, sum);
     }
