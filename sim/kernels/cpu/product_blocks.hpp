@@ -104,7 +104,21 @@ struct Walk {
     return {.at = from, .end = from + lines * kLine, .each = blocks_of(lines, row_blocks * steps)};
   }
 
+  /// The next chunk of all rows, while this one passes the group's panels.
+  Prefetch next_rows() const {
+    const std::int64_t at = step + steps;
+    if (p.blocking.interleave || at >= p.steps) return {};
+    const std::int64_t next_steps = least(p.blocking.chunk_steps, p.steps - at);
+    const std::int64_t step_bytes = row_blocks * unit * kStep * Engine::kElementBytes;
+    const char* from = static_cast<const char*>(p.rows_packed) + at * step_bytes;
+    const std::int64_t lines = blocks_of(next_steps * step_bytes, kLine);
+    return {.at = from,
+            .end = from + lines * kLine,
+            .each = blocks_of(lines, panels * row_blocks * steps)};
+  }
+
   void chunk() const {
+    Prefetch rows_ahead = next_rows();
     Prefetch fetch = next_chunk();
     for (std::int64_t panel = 0; panel < panels; ++panel) {
       if (!p.blocking.interleave) fetch = next_panel(panel);
@@ -117,7 +131,7 @@ struct Walk {
                        .unit = unit,
                        .steps = steps,
                        .accumulate = step > 0},
-                      fetch);
+                      fetch, rows_ahead);
     }
   }
 };
