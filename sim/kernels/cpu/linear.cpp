@@ -10,10 +10,17 @@ namespace {
 
 constexpr std::int64_t kPanel = PackedLinear::kPanel;
 
-/// Output row `row` of a weight [n, k] to its place in a panel.
-void pack_output(const Bf16* row, std::int64_t k, std::int64_t column, Bf16* panel) {
-  Bf16* at = panel + column / 16 * 512 + column % 16 * 2;
-  for (std::int64_t i = 0; i < k; ++i) at[i / 32 * 1024 + i % 32 / 2 * 32 + i % 2] = row[i];
+/// `rows` rows of a weight of width k into one panel, step by step: reads and writes whole
+/// cache lines.
+void pack_panel(const Bf16* w, std::int64_t rows, std::int64_t k, Bf16* panel) {
+  for (std::int64_t at = 0; at < k; at += PackedLinear::kStep, panel += PackedLinear::kStepElements)
+    for (std::int64_t o = 0; o < rows; ++o) {
+      const Bf16* from = w + o * k + at;
+      Bf16* to = panel + o / 16 * 512 + o % 16 * 2;
+      const std::int64_t count = std::min(PackedLinear::kStep, k - at);
+      for (std::int64_t i = 0; i + 1 < count; i += 2) std::copy_n(from + i, 2, to + i * 16);
+      if (count % 2 != 0) to[(count - 1) * 16] = from[count - 1];
+    }
 }
 
 PackedLinear empty_pack(std::int64_t n, std::int64_t k) {
@@ -65,18 +72,18 @@ void multiply(const LinearCall& call, const RowPlan& plan, const std::uint8_t* r
 
 PackedLinear pack_linear(const Bf16* w, std::int64_t n, std::int64_t k) {
   PackedLinear packed = empty_pack(n, k);
-  for (std::int64_t o = 0; o < n; ++o)
-    pack_output(w + o * k, k, o % kPanel,
-                packed.tiles.data() + o / kPanel * packed.panel_elements());
+  for (std::int64_t o = 0; o < n; o += kPanel)
+    pack_panel(w + o * k, std::min(kPanel, n - o), k,
+               packed.tiles.data() + o / kPanel * packed.panel_elements());
   return packed;
 }
 
 PackedLinear pack_gate_up(const Bf16* gate, const Bf16* up, std::int64_t inter, std::int64_t k) {
   PackedLinear packed = empty_pack((inter + kPanel - 1) / kPanel * 2 * kPanel, k);
-  for (std::int64_t o = 0; o < inter; ++o) {
+  for (std::int64_t o = 0; o < inter; o += kPanel) {
     Bf16* panel = packed.tiles.data() + o / kPanel * 2 * packed.panel_elements();
-    pack_output(gate + o * k, k, o % kPanel, panel);
-    pack_output(up + o * k, k, o % kPanel, panel + packed.panel_elements());
+    pack_panel(gate + o * k, std::min(kPanel, inter - o), k, panel);
+    pack_panel(up + o * k, std::min(kPanel, inter - o), k, panel + packed.panel_elements());
   }
   return packed;
 }

@@ -12,32 +12,29 @@ namespace fathom::kernels::cpu::blocks {
 constexpr std::int64_t kStep = 32;   // inputs of a step
 constexpr std::int64_t kPanel = 32;  // columns of a panel
 constexpr std::int64_t kStepElements = kStep * kPanel;
-constexpr std::int64_t kLine = 64;  // bytes
+constexpr std::int64_t kLine = 64;                              // bytes
+constexpr std::int64_t kStepLines = kStepElements * 2 / kLine;  // of a panel
 
 static inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 static inline std::int64_t blocks_of(std::int64_t count, std::int64_t unit) {
   return (count + unit - 1) / unit;
 }
 
-/// Lines to fetch into L2 while a block computes, `per_step` at a time, in turn from `streams`
-/// places that lie `stride` bytes apart.
+/// Lines to fetch into L2 while a block computes: with every step the next `each` ones of all
+/// `streams`, which lie `stride` bytes apart.
 struct Prefetch {
-  const char* base = nullptr;
+  const char* at = nullptr;
+  const char* end = nullptr;  // of the first stream
   std::int64_t streams = 1;
   std::int64_t stride = 0;
-  std::int64_t lines = 0;  // of each stream
-  std::int64_t per_step = 0;
-  std::int64_t stream = 0;
-  std::int64_t line = 0;
+  std::int64_t each = 0;
 
   [[gnu::always_inline]] void step() {
-    for (std::int64_t i = 0; i < per_step && line < lines; ++i) {
-      __builtin_prefetch(base + stream * stride + line * kLine, 0, 2);
-      if (++stream == streams) {
-        stream = 0;
-        ++line;
-      }
-    }
+    if (at >= end) return;
+    const char* line = at;
+    for (std::int64_t s = streams; s > 0; --s, line += stride)
+      for (std::int64_t i = 0; i < each; ++i) __builtin_prefetch(line + i * kLine, 0, 2);
+    at += each * kLine;
   }
 };
 
@@ -87,27 +84,41 @@ struct Walk {
     const std::int64_t at = same_group ? step + steps : 0;
     const std::int64_t streams = least(panels, p.panels - first);
     if (streams <= 0) return {};
-    const std::int64_t lines = least(p.blocking.chunk_steps, p.steps - at) * 2 * kStep;
+    const std::int64_t lines = least(p.blocking.chunk_steps, p.steps - at) * kStepLines;
     const std::int64_t visits = panels * row_blocks * steps;
-    return {.base = weights(first, at),
+    const char* from = weights(first, at);
+    return {.at = from,
+            .end = from + lines * kLine,
             .streams = streams,
             .stride = p.panel_elements * 2,
-            .lines = lines,
-            .per_step = blocks_of(streams * lines, visits)};
+            .each = blocks_of(lines, visits)};
   }
   /// The panel after this one in the same chunk, while all rows pass this one.
   Prefetch next_panel(std::int64_t panel) const {
     const bool same_chunk = panel + 1 < panels;
     const std::int64_t at = same_chunk ? step : step + steps;
     if (at >= p.steps) return {};
-    const std::int64_t lines =
-        least(same_chunk ? steps : p.blocking.chunk_steps, p.steps - at) * 32;
-    return {.base = weights(group + (same_chunk ? panel + 1 : 0), at),
-            .lines = lines,
-            .per_step = blocks_of(lines, row_blocks * steps)};
+    const std::int64_t next_steps = same_chunk ? steps : p.blocking.chunk_steps;
+    const std::int64_t lines = least(next_steps, p.steps - at) * kStepLines;
+    const char* from = weights(group + (same_chunk ? panel + 1 : 0), at);
+    return {.at = from, .end = from + lines * kLine, .each = blocks_of(lines, row_blocks * steps)};
+  }
+
+  /// The next chunk of all rows, while this one passes the group's panels.
+  Prefetch next_rows() const {
+    const std::int64_t at = step + steps;
+    if (p.blocking.interleave || at >= p.steps) return {};
+    const std::int64_t next_steps = least(p.blocking.chunk_steps, p.steps - at);
+    const std::int64_t step_bytes = row_blocks * unit * kStep * Engine::kElementBytes;
+    const char* from = static_cast<const char*>(p.rows_packed) + at * step_bytes;
+    const std::int64_t lines = blocks_of(next_steps * step_bytes, kLine);
+    return {.at = from,
+            .end = from + lines * kLine,
+            .each = blocks_of(lines, panels * row_blocks * steps)};
   }
 
   void chunk() const {
+    Prefetch rows_ahead = next_rows();
     Prefetch fetch = next_chunk();
     for (std::int64_t panel = 0; panel < panels; ++panel) {
       if (!p.blocking.interleave) fetch = next_panel(panel);
@@ -120,7 +131,7 @@ struct Walk {
                        .unit = unit,
                        .steps = steps,
                        .accumulate = step > 0},
-                      fetch);
+                      fetch, rows_ahead);
     }
   }
 };

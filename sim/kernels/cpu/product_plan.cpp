@@ -41,14 +41,16 @@ ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t row
   const std::int64_t l2 = cpu.l2_bytes > 0 ? cpu.l2_bytes : kUnknownL2;
   // A panel's chunk takes half of L1, the other half sees rows and sums pass.
   const std::int64_t chunk = std::max<std::int64_t>(4, l1 / 2 / kStepBytes);
-  // Sums take half of L2, in a square block when there are rows enough: that moves least.
-  const std::int64_t side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(l2 / 2 / 4)));
+  // Sums take 3/8 of L2, beside them lie this chunk of the rows and the next one (1/8 to 1/6 each
+  // at these sizes). A square block moves least, when there are rows enough.
+  const std::int64_t sums = l2 / 8 * 3 / 4;
+  const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(sums)));
   const std::int64_t unit = kernels.block_unit;
   const std::int64_t most_rows = std::max(unit, side / unit * unit);
   const std::int64_t blocks = std::max<std::int64_t>(1, (rows + most_rows - 1) / most_rows);
   const std::int64_t share = (rows + blocks - 1) / blocks;
   const std::int64_t block_rows = std::max(unit, (share + unit - 1) / unit * unit);
-  const std::int64_t room = l2 / 2 / (block_rows * 32 * 4) / 2 * 2;
+  const std::int64_t room = sums / (block_rows * 32) / 2 * 2;
   const bool few = rows <= kFewRows;
   const std::int64_t most = few ? kStreams : std::clamp(room, kStreams, kMostPanels);
   const std::int64_t groups = std::max<std::int64_t>(1, (panels + most - 1) / most);

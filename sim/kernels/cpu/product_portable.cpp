@@ -23,7 +23,7 @@ struct Engine {
   static void begin(std::int64_t) {}
   static void end() {}
 
-  static void block(const blocks::Register& r, blocks::Prefetch&) {
+  static void block(const blocks::Register& r, blocks::Prefetch&, blocks::Prefetch&) {
     for (int half = 0; half < 2; ++half) half_block(r, half);
   }
   static void half_block(const blocks::Register& r, int half) {

@@ -35,10 +35,10 @@ struct TileEngine {
     _mm_sfence();
   }
 
-  static void block(const Register& r, Prefetch& fetch) {
-    r.count > kRows ? two_halves(r, fetch) : one_half(r, fetch);
+  static void block(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
+    r.count > kRows ? two_halves(r, fetch, rows_ahead) : one_half(r, fetch, rows_ahead);
   }
-  static void two_halves(const Register& r, Prefetch& fetch) {
+  static void two_halves(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
     float* below = r.sums + kRows * kPanel;
     if (r.accumulate) {
       Tiles::template load<0>(r.sums, kSumBytes);
@@ -63,13 +63,14 @@ struct TileEngine {
       Tiles::template dot<2, 5, 6>();
       Tiles::template dot<3, 5, 7>();
       fetch.step();
+      rows_ahead.step();
     }
     Tiles::template store<0>(r.sums, kSumBytes);
     Tiles::template store<1>(r.sums + 16, kSumBytes);
     Tiles::template store<2>(below, kSumBytes);
     Tiles::template store<3>(below + 16, kSumBytes);
   }
-  static void one_half(const Register& r, Prefetch& fetch) {
+  static void one_half(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
     if (r.accumulate) {
       Tiles::template load<0>(r.sums, kSumBytes);
       Tiles::template load<1>(r.sums + 16, kSumBytes);
@@ -86,6 +87,7 @@ struct TileEngine {
       Tiles::template load<7>(w + kTile, kRowBytes);
       Tiles::template dot<1, 4, 7>();
       fetch.step();
+      rows_ahead.step();
     }
     Tiles::template store<0>(r.sums, kSumBytes);
     Tiles::template store<1>(r.sums + 16, kSumBytes);

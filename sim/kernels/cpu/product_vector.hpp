@@ -21,11 +21,14 @@ constexpr std::int64_t kVectorRows = 12;
 /// `rows` x 32 sums in registers. One or two rows split their sums by pairs, because a chain of
 /// dependent multiply-adds has a latency of 4 to 6 cycles and each row brings only two chains.
 template <class Dot, int rows>
-static void vector_block(const Register& r, Prefetch& fetch) {
+static void vector_block(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
   constexpr int kSplit = rows <= 2 ? 4 : rows <= 4 ? 2 : 1;
   __m512 sums[kSplit][rows][2];
+#pragma GCC unroll 4
   for (int s = 0; s < kSplit; ++s)
+#pragma GCC unroll 12
     for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
       for (int h = 0; h < 2; ++h)
         sums[s][i][h] = r.accumulate && s == 0 ? _mm512_load_ps(r.sums + i * kPanel + 16 * h)
                                                : _mm512_setzero_ps();
@@ -33,6 +36,7 @@ static void vector_block(const Register& r, Prefetch& fetch) {
   const auto* w = static_cast<const ProductBf16*>(r.weights);
   for (std::int64_t step = 0; step < r.steps; ++step, w += kStepElements) {
     fetch.step();
+    rows_ahead.step();
     for (int pair = 0; pair < 16; pair += kSplit) {
 #pragma GCC unroll 4
       for (int s = 0; s < kSplit; ++s) {
@@ -44,9 +48,12 @@ static void vector_block(const Register& r, Prefetch& fetch) {
       }
     }
   }
+#pragma GCC unroll 12
   for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
     for (int h = 0; h < 2; ++h) {
       __m512 sum = sums[0][i][h];
+#pragma GCC unroll 4
       for (int s = 1; s < kSplit; ++s) sum = _mm512_add_ps(sum, sums[s][i][h]);
       _mm512_store_ps(r.sums + i * kPanel + 16 * h, sum);
     }
@@ -64,13 +71,13 @@ struct VectorEngine {
   static void begin(std::int64_t) {}
   static void end() { _mm_sfence(); }
 
-  static void block(const Register& r, Prefetch& fetch) {
-    using Block = void (*)(const Register&, Prefetch&);
+  static void block(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
+    using Block = void (*)(const Register&, Prefetch&, Prefetch&);
     static constexpr Block kBlocks[kVectorRows] = {
         vector_block<Dot, 1>, vector_block<Dot, 2>,  vector_block<Dot, 3>,  vector_block<Dot, 4>,
         vector_block<Dot, 5>, vector_block<Dot, 6>,  vector_block<Dot, 7>,  vector_block<Dot, 8>,
         vector_block<Dot, 9>, vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
-    kBlocks[r.unit - 1](r, fetch);  // a short last block computes its zero rows along
+    kBlocks[r.unit - 1](r, fetch, rows_ahead);  // a short last block computes its zero rows along
   }
   static void pack_block(const ProductRows& source, std::int64_t row, std::int64_t step,
                          std::int64_t steps, void* packed) {

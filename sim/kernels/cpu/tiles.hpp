@@ -16,7 +16,7 @@ struct TileShape {
 /// The instructions are written out because g++ 12 takes tile numbers as tokens only (a template
 /// parameter is none), and its _tile_loadconfig drops the stores into the configuration.
 struct HardwareTiles {
-  static void configure(const TileShape (&shapes)[8]) {
+  [[gnu::always_inline]] static inline void configure(const TileShape (&shapes)[8]) {
     struct alignas(64) {
       std::uint8_t palette = 1;
       std::uint8_t start_row = 0;
@@ -30,21 +30,21 @@ struct HardwareTiles {
     }
     __asm__ volatile("ldtilecfg %0" : : "m"(config));
   }
-  static void release() { __asm__ volatile("tilerelease"); }
+  [[gnu::always_inline]] static inline void release() { __asm__ volatile("tilerelease"); }
 
   template <int tile>
-  static void zero() {
+  [[gnu::always_inline]] static inline void zero() {
     __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile));
   }
   template <int tile>
-  static void load(const void* rows, std::ptrdiff_t stride_bytes) {
+  [[gnu::always_inline]] static inline void load(const void* rows, std::ptrdiff_t stride_bytes) {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2"
                      :
                      : "r"(rows), "r"(stride_bytes), "i"(tile)
                      : "memory");
   }
   template <int tile>
-  static void store(void* rows, std::ptrdiff_t stride_bytes) {
+  [[gnu::always_inline]] static inline void store(void* rows, std::ptrdiff_t stride_bytes) {
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)"
                      :
                      : "r"(rows), "r"(stride_bytes), "i"(tile)
@@ -53,7 +53,7 @@ struct HardwareTiles {
   /// sum[m][n] += a[m][2k] b[k][2n] + a[m][2k+1] b[k][2n+1] over the row pairs k: fp32 += bf16
   /// bf16.
   template <int sum, int a, int b>
-  static void dot() {
+  [[gnu::always_inline]] static inline void dot() {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sum), "i"(a), "i"(b));
   }
 };
