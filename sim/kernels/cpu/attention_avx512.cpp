@@ -46,7 +46,10 @@ struct Widened : Avx512Vector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<Widened>::attend, .terms_per_word = 1, .block_rows = 32};
+  return {.attend = AttentionVectors<Widened>::attend,
+          .index = index_on_vectors<Widened>,
+          .terms_per_word = 1,
+          .block_rows = 32};
 }
 
 }  // namespace fathom::kernels::cpu::avx512

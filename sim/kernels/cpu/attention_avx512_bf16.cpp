@@ -29,7 +29,10 @@ struct Pairs : Avx512Vector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<Pairs>::attend, .terms_per_word = 2, .block_rows = 64};
+  return {.attend = AttentionVectors<Pairs>::attend,
+          .index = index_on_vectors<Pairs>,
+          .terms_per_word = 2,
+          .block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::avx512_bf16

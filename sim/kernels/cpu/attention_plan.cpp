@@ -63,6 +63,19 @@ AttentionKernel attention_kernel(Isa isa) {
   return portable::attention_kernel();
 }
 
+void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int64_t padded,
+                std::uint32_t* column) {
+  const auto value = [&q](std::int64_t d) {
+    return d < static_cast<std::int64_t>(q.size()) ? std::uint32_t{q[static_cast<std::size_t>(d)]}
+                                                   : std::uint32_t{0};
+  };
+  if (kernel.terms_per_word == 1)
+    for (std::int64_t d = 0; d < padded; ++d) column[d * kLanes] = value(d) << 16;
+  else
+    for (std::int64_t d = 0; d < padded; d += 2)
+      column[d / 2 * kLanes] = value(d) | value(d + 1) << 16;
+}
+
 struct AttentionPlan::State {
   AttentionShape shape;
   AttentionKernel kernel;
@@ -203,14 +216,8 @@ void AttentionPlan::State::pack_queries(const Unit& unit, Workspace& w) const {
     w.begin[r] = static_cast<std::int32_t>(begin);
     w.end[r] = static_cast<std::int32_t>(end);
     const Bf16* q = s.q + token * s.token_stride + head * shape.qk_head_dim;
-    std::uint32_t* panel = w.queries.data() + r / kLanes * words * kLanes + r % kLanes;
-    for (std::int64_t d = 0; d < shape.qk_head_dim; ++d) {
-      const auto value = static_cast<std::uint32_t>(q[d]);
-      if (terms == 1)
-        panel[d * kLanes] = value << 16;
-      else
-        panel[d / 2 * kLanes] |= d % 2 == 0 ? value : value << 16;
-    }
+    pack_query(kernel, {q, static_cast<std::size_t>(shape.qk_head_dim)}, qk_padded,
+               w.queries.data() + r / kLanes * words * kLanes + r % kLanes);
   }
 }
 
@@ -220,7 +227,6 @@ RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
   return {.spans = s.cache.data(),
           .span_count = static_cast<std::int64_t>(s.cache.size()),
           .storage = layout.storage,
-          .shared = shape.shared_kv,
           // Far strided rows fall into few cache sets; one copy per block serves all groups.
           .pack_keys = layout.key_stride > 2 * qk_padded && unit.rows > 2 * kLanes,
           .key_stride = layout.key_stride,

@@ -105,13 +105,23 @@ struct PlainVector {
         widen_row(from + kLanes, kLanes, to + job.block_rows * kLanes);
       }
   }
+  static Lanes lane_sums(const Lanes (&x)[kLanes]) {
+    return map([&](int i) {
+      float sum = 0.0F;
+      for (const float value : x[i].at) sum += value;
+      return sum;
+    });
+  }
   static void ask_for(const void*) {}
 };
 
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<PlainVector>::attend, .terms_per_word = 1, .block_rows = 64};
+  return {.attend = AttentionVectors<PlainVector>::attend,
+          .index = index_on_vectors<PlainVector>,
+          .terms_per_word = 1,
+          .block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::portable
