@@ -58,6 +58,7 @@ struct AttentionJob {
   std::int64_t qk = 0, v = 0;                // as stored
   std::int64_t qk_padded = 0, v_padded = 0;  // multiples of 32
   std::int64_t groups = 0;
+  std::int64_t rows = 0;  // query rows; the last group is filled up
   std::int64_t first = 0, last = 0;
   std::int64_t block_rows = 0;          // multiple of 32
   float log2_scale = 1.0F;              // softmax scale times log2(e)

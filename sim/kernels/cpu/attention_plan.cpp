@@ -206,12 +206,10 @@ void AttentionPlan::State::pack_queries(const Unit& unit, Workspace& w) const {
   const std::int64_t words = qk_padded / terms;
   const std::int64_t keys = row_count(s.cache);
   const std::int64_t padded_rows = round_up(unit.rows, kLanes);
-  std::fill_n(w.queries.data(), padded_rows * words, 0U);
   for (std::int64_t r = 0; r < padded_rows; ++r) {
-    w.begin[r] = w.end[r] = 0;
-    if (r >= unit.rows) continue;
-    const std::int64_t token = (unit.row + r) / group_heads;
-    const std::int64_t head = unit.kv_head * group_heads + (unit.row + r) % group_heads;
+    const std::int64_t row = unit.row + std::min(r, unit.rows - 1);  // the last group: repeated
+    const std::int64_t token = row / group_heads;
+    const std::int64_t head = unit.kv_head * group_heads + row % group_heads;
     const auto [begin, end] = seen_rows(s, keys, token);
     w.begin[r] = static_cast<std::int32_t>(begin);
     w.end[r] = static_cast<std::int32_t>(end);
@@ -254,6 +252,7 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
                  .qk_padded = qk_padded,
                  .v_padded = v_padded,
                  .groups = groups,
+                 .rows = unit.rows,
                  .first = unit.first,
                  .last = unit.last,
                  .block_rows = kernel.block_rows,
