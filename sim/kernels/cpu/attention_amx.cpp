@@ -3,7 +3,10 @@
 namespace fathom::kernels::cpu::amx {
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionTiles<HardwareTiles>::attend, .terms_per_word = 2, .block_rows = 128};
+  return {.attend = AttentionTiles<HardwareTiles>::attend,
+          .index = AttentionTiles<HardwareTiles>::index,
+          .terms_per_word = 2,
+          .block_rows = 128};
 }
 
 }  // namespace fathom::kernels::cpu::amx

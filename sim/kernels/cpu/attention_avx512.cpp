@@ -13,15 +13,17 @@ __m512i widened(const std::uint16_t* from) {
 struct Widened : Avx512Vector {
   using Words = __m512;
   static constexpr int kTermsPerWord = 1;
-  static constexpr int kTileRows = 16;
+  static constexpr int kPairRows = 8;  // times two panels: 16 sums
+  static constexpr int kFewRows = 4;
+  static constexpr int kSingleRows = 16;
 
   static __m512 load_words(const Word* from) {
     return _mm512_castsi512_ps(_mm512_loadu_si512(from));
   }
-  static __m512 dot(__m512 sum, const Word* one, __m512 words) {
-    const __m512 same = _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*one)));
-    return _mm512_fmadd_ps(words, same, sum);
+  static __m512 spread(const Word* one) {
+    return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*one)));
   }
+  static __m512 dot(__m512 sum, __m512 a, __m512 b) { return _mm512_fmadd_ps(a, b, sum); }
   static void store_pair(Word* to, __m512 even, __m512 odd) {
     _mm512_storeu_si512(to, _mm512_castps_si512(even));
     _mm512_storeu_si512(to + kLanes, _mm512_castps_si512(odd));
@@ -46,7 +48,10 @@ struct Widened : Avx512Vector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<Widened>::attend, .terms_per_word = 1, .block_rows = 32};
+  return {.attend = AttentionVectors<Widened>::attend,
+          .index = index_on_vectors<Widened>,
+          .terms_per_word = 1,
+          .block_rows = 32};
 }
 
 }  // namespace fathom::kernels::cpu::avx512

@@ -8,15 +8,17 @@ namespace {
 struct Pairs : Avx512Vector {
   using Words = __m512bh;
   static constexpr int kTermsPerWord = 2;
-  static constexpr int kTileRows = 16;
+  static constexpr int kPairRows = 8;  // times two panels: 16 sums
+  static constexpr int kFewRows = 4;
+  static constexpr int kSingleRows = 16;
 
   static __m512bh load_words(const Word* from) {
     return reinterpret_cast<__m512bh>(_mm512_loadu_si512(from));
   }
-  static __m512 dot(__m512 sum, const Word* one, __m512bh words) {
-    const auto same = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(*one)));
-    return _mm512_dpbf16_ps(sum, words, same);
+  static __m512bh spread(const Word* one) {
+    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(*one)));
   }
+  static __m512 dot(__m512 sum, __m512bh a, __m512bh b) { return _mm512_dpbf16_ps(sum, a, b); }
   static void store_pair(Word* to, __m512 even, __m512 odd) {
     _mm512_storeu_si512(to, bf16_pairs(even, odd));
   }
@@ -29,7 +31,10 @@ struct Pairs : Avx512Vector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<Pairs>::attend, .terms_per_word = 2, .block_rows = 64};
+  return {.attend = AttentionVectors<Pairs>::attend,
+          .index = index_on_vectors<Pairs>,
+          .terms_per_word = 2,
+          .block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::avx512_bf16

@@ -33,19 +33,24 @@ struct KeyBlock {
   std::int64_t chunks = 0;
 };
 
+/// A span of the sequence and the position of its first row.
+struct SpanCursor {
+  std::int64_t span = 0;
+  std::int64_t first = 0;
+};
+
 /// The rows of one sequence as one KV head sees them, and how far reading has come.
 struct RowReader {
   const KvSpan* spans = nullptr;
   std::int64_t span_count = 0;
   KvStorage storage{};
-  bool shared = false;     // values are the first v elements of the keys
   bool pack_keys = false;  // copy strided keys even if they could be read in place
   std::int64_t key_stride = 0, value_stride = 0;
   std::int64_t key_first = 0, value_first = 0;  // element of the row at which the head begins
   std::int64_t scale_group = 0;                 // 0: one scale per row
   std::uint16_t* key_space = nullptr;           // [block rows, qk padded]
   std::uint16_t* value_space = nullptr;         // [block rows, v padded]
-  std::int64_t span = 0, span_first = 0;        // current span and the position of its first row
+  SpanCursor now, later;  // how far reading, and asking a block ahead, have come
 };
 
 /// One unit of work: `groups` x 16 query rows against cache rows first..last.
@@ -53,6 +58,7 @@ struct AttentionJob {
   std::int64_t qk = 0, v = 0;                // as stored
   std::int64_t qk_padded = 0, v_padded = 0;  // multiples of 32
   std::int64_t groups = 0;
+  std::int64_t rows = 0;  // query rows; the last group is filled up
   std::int64_t first = 0, last = 0;
   std::int64_t block_rows = 0;          // multiple of 32
   float log2_scale = 1.0F;              // softmax scale times log2(e)
@@ -60,7 +66,7 @@ struct AttentionJob {
   const std::int32_t* begin = nullptr;  // [groups][16]: cache rows that a query row sees
   const std::int32_t* end = nullptr;
   RowReader* reader = nullptr;
-  bool shared = false;          // as in the reader
+  bool shared = false;          // values are the first v elements of the keys
   Word* key_words = nullptr;    // [block rows][qk], where keys are widened
   Word* value_words = nullptr;  // [4][block rows / terms per word][16]: a strip of 64 values
   float* scores = nullptr;      // [groups][block rows][16]
@@ -74,9 +80,20 @@ struct AttentionJob {
 /// place where they can be, copied and dequantised where not.
 void load_block(const AttentionJob& job, std::int64_t first, std::int64_t rows, KeyBlock& block);
 
-/// A kernel, and how it wants its words.
+/// Index scores of `tokens` query tokens: `job` has groups of 16 heads, `groups_per_token` each.
+struct IndexJob {
+  AttentionJob job;
+  std::int64_t tokens = 0;
+  std::int64_t groups_per_token = 0;
+  const float* weights = nullptr;  // [groups][16], zero for heads that do not exist
+  float* out = nullptr;            // [tokens][stride], at cache row 0
+  std::int64_t stride = 0;
+};
+
+/// The kernels of an instruction set, and how they want their words.
 struct AttentionKernel {
   void (*attend)(const AttentionJob& job) = nullptr;
+  void (*index)(const IndexJob& job) = nullptr;
   int terms_per_word = 1;  // 1: fp32, 2: pairs of bf16
   int block_rows = 64;
 };

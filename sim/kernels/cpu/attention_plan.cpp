@@ -63,6 +63,19 @@ AttentionKernel attention_kernel(Isa isa) {
   return portable::attention_kernel();
 }
 
+void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int64_t padded,
+                std::uint32_t* column) {
+  const auto value = [&q](std::int64_t d) {
+    return d < static_cast<std::int64_t>(q.size()) ? std::uint32_t{q[static_cast<std::size_t>(d)]}
+                                                   : std::uint32_t{0};
+  };
+  if (kernel.terms_per_word == 1)
+    for (std::int64_t d = 0; d < padded; ++d) column[d * kLanes] = value(d) << 16;
+  else
+    for (std::int64_t d = 0; d < padded; d += 2)
+      column[d / 2 * kLanes] = value(d) | value(d + 1) << 16;
+}
+
 struct AttentionPlan::State {
   AttentionShape shape;
   AttentionKernel kernel;
@@ -193,24 +206,16 @@ void AttentionPlan::State::pack_queries(const Unit& unit, Workspace& w) const {
   const std::int64_t words = qk_padded / terms;
   const std::int64_t keys = row_count(s.cache);
   const std::int64_t padded_rows = round_up(unit.rows, kLanes);
-  std::fill_n(w.queries.data(), padded_rows * words, 0U);
   for (std::int64_t r = 0; r < padded_rows; ++r) {
-    w.begin[r] = w.end[r] = 0;
-    if (r >= unit.rows) continue;
-    const std::int64_t token = (unit.row + r) / group_heads;
-    const std::int64_t head = unit.kv_head * group_heads + (unit.row + r) % group_heads;
+    const std::int64_t row = unit.row + std::min(r, unit.rows - 1);  // the last group: repeated
+    const std::int64_t token = row / group_heads;
+    const std::int64_t head = unit.kv_head * group_heads + row % group_heads;
     const auto [begin, end] = seen_rows(s, keys, token);
     w.begin[r] = static_cast<std::int32_t>(begin);
     w.end[r] = static_cast<std::int32_t>(end);
     const Bf16* q = s.q + token * s.token_stride + head * shape.qk_head_dim;
-    std::uint32_t* panel = w.queries.data() + r / kLanes * words * kLanes + r % kLanes;
-    for (std::int64_t d = 0; d < shape.qk_head_dim; ++d) {
-      const auto value = static_cast<std::uint32_t>(q[d]);
-      if (terms == 1)
-        panel[d * kLanes] = value << 16;
-      else
-        panel[d / 2 * kLanes] |= d % 2 == 0 ? value : value << 16;
-    }
+    pack_query(kernel, {q, static_cast<std::size_t>(shape.qk_head_dim)}, qk_padded,
+               w.queries.data() + r / kLanes * words * kLanes + r % kLanes);
   }
 }
 
@@ -220,7 +225,6 @@ RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
   return {.spans = s.cache.data(),
           .span_count = static_cast<std::int64_t>(s.cache.size()),
           .storage = layout.storage,
-          .shared = shape.shared_kv,
           // Far strided rows fall into few cache sets; one copy per block serves all groups.
           .pack_keys = layout.key_stride > 2 * qk_padded && unit.rows > 2 * kLanes,
           .key_stride = layout.key_stride,
@@ -248,6 +252,7 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
                  .qk_padded = qk_padded,
                  .v_padded = v_padded,
                  .groups = groups,
+                 .rows = unit.rows,
                  .first = unit.first,
                  .last = unit.last,
                  .block_rows = kernel.block_rows,

@@ -17,7 +17,10 @@ struct PlainVector {
   using Vector = Lanes;
   using Words = Lanes;
   static constexpr int kTermsPerWord = 1;
-  static constexpr int kTileRows = 2;  // 8 sums of 4 lanes: half of the registers of plain x86-64
+  // 8 sums of 4 lanes in either form: half of the registers of plain x86-64.
+  static constexpr int kPairRows = 1;
+  static constexpr int kFewRows = 1;
+  static constexpr int kSingleRows = 2;
 
   template <class F>
   static Lanes map(F f) {
@@ -85,9 +88,9 @@ struct PlainVector {
   static Lanes load_words(const Word* from) {
     return map([from](int i) { return std::bit_cast<float>(std::uint32_t{from[i]}); });
   }
-  static Lanes dot(const Lanes& sum, const Word* one, const Lanes& words) {
-    const auto a = std::bit_cast<float>(std::uint32_t{*one});
-    return map([&](int i) { return sum.at[i] + a * words.at[i]; });
+  static Lanes spread(const Word* one) { return set1(std::bit_cast<float>(std::uint32_t{*one})); }
+  static Lanes dot(const Lanes& sum, const Lanes& a, const Lanes& b) {
+    return map([&](int i) { return sum.at[i] + a.at[i] * b.at[i]; });
   }
   static void store_pair(Word* to, const Lanes& even, const Lanes& odd) {
     for (int i = 0; i < kLanes; ++i) to[i] = std::bit_cast<std::uint32_t>(even.at[i]);
@@ -105,13 +108,23 @@ struct PlainVector {
         widen_row(from + kLanes, kLanes, to + job.block_rows * kLanes);
       }
   }
+  static Lanes lane_sums(const Lanes (&x)[kLanes]) {
+    return map([&](int i) {
+      float sum = 0.0F;
+      for (const float value : x[i].at) sum += value;
+      return sum;
+    });
+  }
   static void ask_for(const void*) {}
 };
 
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<PlainVector>::attend, .terms_per_word = 1, .block_rows = 64};
+  return {.attend = AttentionVectors<PlainVector>::attend,
+          .index = index_on_vectors<PlainVector>,
+          .terms_per_word = 1,
+          .block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::portable

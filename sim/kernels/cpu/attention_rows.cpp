@@ -36,14 +36,43 @@ struct Place {
   std::int64_t row = 0;
 };
 
-Place place_of(const RowReader& reader, std::int64_t position) {
-  std::int64_t span = reader.span;
-  std::int64_t first = reader.span_first;
-  while (span < reader.span_count && position >= first + reader.spans[span].rows)
-    first += reader.spans[span++].rows;
-  if (span == reader.span_count) return {};
-  return {reader.spans + span, position - first};
+/// Moves forward to the row at `position`.
+Place seek(const RowReader& reader, SpanCursor& cursor, std::int64_t position) {
+  while (cursor.span < reader.span_count &&
+         position >= cursor.first + reader.spans[cursor.span].rows)
+    cursor.first += reader.spans[cursor.span++].rows;
+  if (cursor.span == reader.span_count) return {};
+  return {reader.spans + cursor.span, position - cursor.first};
 }
+
+/// 16 rows from `first` on, and those a block later. Where the first of 16 tells all, the others
+/// are not looked up.
+struct ChunkPlaces {
+  Place now[kChunkRows];
+  Place later[kChunkRows];
+
+  ChunkPlaces(const AttentionJob& job, std::int64_t first) {
+    RowReader& reader = *job.reader;
+    if (first < job.last) now[0] = seek(reader, reader.now, first);
+    if (first + job.block_rows < job.last)
+      later[0] = seek(reader, reader.later, first + job.block_rows);
+    if (whole(now[0]) && whole(later[0]) && first + kChunkRows <= job.last) {
+      for (int r = 1; r < kChunkRows; ++r) now[r] = {now[0].span, now[0].row + r};
+      for (int r = 1; r < kChunkRows; ++r) later[r] = {later[0].span, later[0].row + r};
+      return;
+    }
+    for (int r = 1; r < kChunkRows && first + r < job.last; ++r)
+      now[r] = seek(reader, reader.now, first + r);
+    const std::int64_t left = job.last - job.block_rows - first;
+    for (int r = 1; r < kChunkRows && r < left; ++r)
+      later[r] = seek(reader, reader.later, first + job.block_rows + r);
+  }
+
+ private:
+  static bool whole(const Place& place) {
+    return place.span == nullptr || place.row + kChunkRows <= place.span->rows;
+  }
+};
 
 const std::uint16_t* bf16_row(const Side& side, const Place& place) {
   return static_cast<const std::uint16_t*>(place.span->*side.rows) + place.row * side.stride +
@@ -101,71 +130,60 @@ void ask_for(const void* row, std::int64_t bytes) {
     __builtin_prefetch(static_cast<const char*>(row) + at);
 }
 
-/// One row into `to`, zero beyond its elements; asks for the row a block later.
-void copy_row(const AttentionJob& job, const Side& side, std::int64_t position, std::uint16_t* to) {
-  RowReader& reader = *job.reader;
-  Place place;
-  if (position < job.last) place = place_of(reader, position);
-  const auto bytes = sizeof(std::uint16_t) * static_cast<std::size_t>(side.count);
-  if (place.span == nullptr) {
-    std::memset(to, 0, sizeof(std::uint16_t) * static_cast<std::size_t>(side.padded));
-    return;
-  }
-  if (reader.storage == KvStorage::bf16)
-    std::memcpy(to, bf16_row(side, place), bytes);
-  else
+/// One row into `to`, zero beyond its elements.
+void copy_row(const RowReader& reader, const Side& side, const Place& place, std::uint16_t* to) {
+  const std::int64_t count = place.span == nullptr ? 0 : side.count;
+  if (count > 0 && reader.storage == KvStorage::bf16)
+    std::memcpy(to, bf16_row(side, place), sizeof(std::uint16_t) * static_cast<std::size_t>(count));
+  else if (count > 0)
     dequantise_row(reader, side, place, to);
-  std::fill(to + side.count, to + side.padded, std::uint16_t{0});
-  if (reader.storage != KvStorage::bf16 || position + job.block_rows >= job.last) return;
-  const Place later = place_of(reader, position + job.block_rows);
-  if (later.span != nullptr) ask_for(bf16_row(side, later), static_cast<std::int64_t>(bytes));
+  std::fill(to + count, to + side.padded, std::uint16_t{0});
 }
 
-/// 16 rows from `position` on: in place, or copied to `space`.
-Chunk chunk_at(const AttentionJob& job, const Side& side, std::int64_t position, bool copy,
-               std::uint16_t* space) {
-  const Place place = place_of(*job.reader, position);
-  if (!copy && position + kChunkRows <= job.last && in_place(*job.reader, side, place))
-    return {bf16_row(side, place), side.stride};
-  for (std::int64_t r = 0; r < kChunkRows; ++r)
-    copy_row(job, side, position + r, space + r * side.padded);
+/// Copies 16 rows to `space` and asks for those a block later.
+Chunk copy_chunk(const RowReader& reader, const Side& side, const ChunkPlaces& places,
+                 std::uint16_t* space) {
+  const std::int64_t bytes = static_cast<std::int64_t>(sizeof(std::uint16_t)) * side.count;
+  for (int r = 0; r < kChunkRows; ++r) {
+    copy_row(reader, side, places.now[r], space + r * side.padded);
+    if (places.later[r].span != nullptr && reader.storage == KvStorage::bf16)
+      ask_for(bf16_row(side, places.later[r]), bytes);
+  }
   return {space, side.padded};
 }
 
-/// Where the chunk a block later will be read; `now` where that is not known.
-Chunk chunk_after(const AttentionJob& job, const Side& side, std::int64_t position, Chunk now) {
-  position += job.block_rows;
-  if (position + kChunkRows > job.last) return now;
-  const Place place = place_of(*job.reader, position);
-  if (!in_place(*job.reader, side, place)) return now;
-  return {bf16_row(side, place), side.stride};
+/// 16 rows, in place or copied, and where those a block later will be read; the same place where
+/// that is not known or they are asked for already.
+void load_chunk(const RowReader& reader, const Side& side, const ChunkPlaces& places, bool copy,
+                Chunk& now, Chunk& later) {
+  if (copy || places.now[kChunkRows - 1].span == nullptr ||
+      !in_place(reader, side, places.now[0])) {
+    now = later = copy_chunk(reader, side, places, const_cast<std::uint16_t*>(now.rows));
+    return;
+  }
+  now = {bf16_row(side, places.now[0]), side.stride};
+  const bool ask =
+      places.later[kChunkRows - 1].span != nullptr && in_place(reader, side, places.later[0]);
+  later = ask ? Chunk{bf16_row(side, places.later[0]), side.stride} : now;
 }
 
 }  // namespace
 
 void load_block(const AttentionJob& job, std::int64_t first, std::int64_t rows, KeyBlock& block) {
   RowReader& reader = *job.reader;
-  while (reader.span < reader.span_count &&
-         first >= reader.span_first + reader.spans[reader.span].rows)
-    reader.span_first += reader.spans[reader.span++].rows;
   const Side keys = key_side(job);
   const Side values = value_side(job);
-  block.chunks = (rows + kChunkRows - 1) / kChunkRows;
-  if (block.chunks % 2 != 0) ++block.chunks;  // tiles take 32 rows at a time
+  block.chunks =
+      (rows + 2 * kChunkRows - 1) / (2 * kChunkRows) * 2;  // tiles take 32 rows at a time
   for (std::int64_t c = 0; c < block.chunks; ++c) {
-    const std::int64_t at = first + c * kChunkRows;
-    block.keys[c] = chunk_at(job, keys, at, reader.pack_keys,
-                             reader.key_space + c * kChunkRows * job.qk_padded);
-    block.next_keys[c] =
-        reader.pack_keys ? block.keys[c] : chunk_after(job, keys, at, block.keys[c]);
-    if (reader.shared) {
-      block.values[c] = block.keys[c];
-      block.next_values[c] = block.next_keys[c];
-      continue;
-    }
-    block.values[c] =
-        chunk_at(job, values, at, false, reader.value_space + c * kChunkRows * job.v_padded);
-    block.next_values[c] = chunk_after(job, values, at, block.values[c]);
+    const ChunkPlaces places{job, first + c * kChunkRows};
+    block.keys[c].rows = reader.key_space + c * kChunkRows * job.qk_padded;
+    load_chunk(reader, keys, places, reader.pack_keys, block.keys[c], block.next_keys[c]);
+    block.values[c] = block.keys[c];
+    block.next_values[c] = block.next_keys[c];
+    if (job.shared) continue;
+    block.values[c].rows = reader.value_space + c * kChunkRows * job.v_padded;
+    load_chunk(reader, values, places, false, block.values[c], block.next_values[c]);
   }
 }
 

@@ -31,6 +31,23 @@ struct Avx512Vector {
     const __mmask16 grown = _mm512_cmp_ps_mask(best, _mm512_add_ps(old, set1(slack)), _CMP_GT_OQ);
     return _mm512_mask_mov_ps(old, grown, best);
   }
+  /// Lane i: the sum over x[i].
+  static __m512 lane_sums(const __m512 (&x)[16]) {
+    __m512 pairs[8], fours[4], eights[2];
+    for (int i = 0; i < 8; ++i)
+      pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]),
+                               _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]));
+    for (int i = 0; i < 4; ++i) {
+      const __m512d a = _mm512_castps_pd(pairs[2 * i]), b = _mm512_castps_pd(pairs[2 * i + 1]);
+      fours[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                               _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    }
+    for (int i = 0; i < 2; ++i)
+      eights[i] = _mm512_add_ps(_mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0x88),
+                                _mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0xdd));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(eights[0], eights[1], 0x88),
+                         _mm512_shuffle_f32x4(eights[0], eights[1], 0xdd));
+  }
   static void ask_for(const void* line) {
     _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
   }

@@ -326,6 +326,20 @@ struct AttentionTiles {
     }
     Tiles::release();
   }
+
+  static void index(const IndexJob& index) {
+    const TileShape full[8] = {};
+    Tiles::configure(full);
+    IndexSteps<TilePairs>::run(index, [&index](const KeyBlock& block) {
+      const AttentionJob& job = index.job;
+      Beside beside{.lines = {block.next_keys, block.chunks, 0, job.qk_padded}};
+      const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
+      beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
+      for (std::int64_t g = 0; g < job.groups; g += 2)
+        score(job, block, g, g + 1 < job.groups ? 2 : 1, beside);
+    });
+    Tiles::release();
+  }
 };
 
 }  // namespace

@@ -135,17 +135,47 @@ struct AttentionSteps {
   }
 };
 
-/// out[i][0:16] (+)= sum_k a[i * row + k * term] b[k][0:16], `terms` words long, i < rows.
-template <class P, int rows, bool add>
-static inline void multiply_panel(const Word* a, std::int64_t row, std::int64_t term, const Word* b,
-                                  std::int64_t terms, float* out) {
-  typename P::Vector sum[rows];
-  for (int i = 0; i < rows; ++i) sum[i] = add ? P::load(out + i * kLanes) : P::set1(0.0F);
-  for (std::int64_t k = 0; k < terms; ++k) {
-    const typename P::Words words = P::load_words(b + k * kLanes);
-    for (int i = 0; i < rows; ++i) sum[i] = P::dot(sum[i], a + i * row + k * term, words);
+/// Rows of words, `row` words apart, whose terms are `term` words apart.
+struct Rows {
+  const Word* first;
+  std::int64_t row, term;
+};
+/// Panels [terms][16], and where their products go: [rows][16] each.
+struct Panels {
+  const Word* words;
+  std::int64_t panel;  // words from one to the next
+  std::int64_t terms;
+  float* out;
+  std::int64_t out_panel;
+};
+
+/// out[p][i][0:16] (+)= sum_k a[i][k] b[p][k][0:16] for i < rows, p < panels, all sums in
+/// registers.
+template <class P, int rows, int panels, bool add>
+static inline void multiply(const Rows& a, const Panels& b) {
+  // Four rows per pointer: more pointers than registers would cost more than the products.
+  constexpr int kPointers = (rows + 3) / 4;
+  const Word* at[kPointers];
+  for (int i = 0; i < kPointers; ++i) at[i] = a.first + 4 * i * a.row;
+  const Word* words = b.words;
+  typename P::Vector sum[panels][rows];
+  for (int p = 0; p < panels; ++p)
+    for (int i = 0; i < rows; ++i)
+      sum[p][i] = add ? P::load(b.out + p * b.out_panel + i * kLanes) : P::set1(0.0F);
+  for (std::int64_t k = 0; k < b.terms; ++k, words += kLanes) {
+    typename P::Words panel[panels];
+    for (int p = 0; p < panels; ++p) panel[p] = P::load_words(words + p * b.panel);
+    for (int i = 0; i < rows; ++i) {
+      const typename P::Words same = P::spread(at[i / 4] + i % 4 * a.row);
+      for (int p = 0; p < panels; ++p) sum[p][i] = P::dot(sum[p][i], panel[p], same);
+    }
+    for (int i = 0; i < kPointers; ++i) {
+      at[i] += a.term;
+      __asm__("" : "+r"(at[i]));  // keeps the compiler from making a pointer of every row
+    }
   }
-  for (int i = 0; i < rows; ++i) P::store(out + i * kLanes, sum[i]);
+  for (int p = 0; p < panels; ++p)
+    for (int i = 0; i < rows; ++i) P::store(b.out + p * b.out_panel + i * kLanes, sum[p][i]);
 }
 
 template <class P>
@@ -171,38 +201,78 @@ struct AttentionVectors : AttentionSteps<P> {
         P::ask_for(next.rows + r * next.stride + d);
   }
 
-  static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group,
-                     bool first) {
+  static Rows key_rows(const AttentionJob& job, const KeyBlock& block, std::int64_t c) {
+    if (kTerms == 1) return {job.key_words + c * kChunkRows * job.qk_padded, job.qk_padded, 1};
+    return {reinterpret_cast<const Word*>(block.keys[c].rows), block.keys[c].stride / 2, 1};
+  }
+
+  template <int rows, int groups>
+  static void score_chunk(const AttentionJob& job, Rows keys, std::int64_t c, std::int64_t group) {
     const std::int64_t terms = job.qk_padded / kTerms;
-    const Word* panel = job.queries + group * terms * kLanes;
-    float* out = job.scores + group * job.block_rows * kLanes;
+    const std::int64_t stride = job.block_rows * kLanes;
+    float* out = job.scores + group * stride + c * kChunkRows * kLanes;
+    for (int r = 0; r < kChunkRows; r += rows, keys.first += rows * keys.row, out += rows * kLanes)
+      multiply<P, rows, groups, false>(
+          keys, {job.queries + group * terms * kLanes, terms * kLanes, terms, out, stride});
+  }
+
+  /// Scores of one or two groups against the block; `ask`: and prefetch.
+  static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group, int groups,
+                     bool ask) {
     for (std::int64_t c = 0; c < block.chunks; ++c) {
-      if (first) ask_for_keys(job, block.next_keys[c]);
-      const Word* keys = kTerms == 1 ? job.key_words + c * kChunkRows * job.qk_padded
-                                     : reinterpret_cast<const Word*>(block.keys[c].rows);
-      const std::int64_t row = kTerms == 1 ? job.qk_padded : block.keys[c].stride / 2;
-      for (int r = 0; r < kChunkRows; r += P::kTileRows)
-        multiply_panel<P, P::kTileRows, false>(keys + r * row, row, 1, panel, terms,
-                                               out + (c * kChunkRows + r) * kLanes);
+      if (ask) ask_for_keys(job, block.next_keys[c]);
+      const Rows keys = key_rows(job, block, c);
+      if (groups == 2)
+        score_chunk<P::kPairRows, 2>(job, keys, c, group);
+      else
+        score_chunk<P::kSingleRows, 1>(job, keys, c, group);
     }
+  }
+
+  /// Rows r.. of a group times the two panels of a strip.
+  template <int rows>
+  static void add_values(const AttentionJob& job, std::int64_t group, int r, std::int64_t terms,
+                         float* out) {
+    const std::int64_t stride = job.block_rows / kTerms * kLanes;
+    multiply<P, rows, 2, true>({job.probs + group * stride + r, 1, kLanes},
+                               {job.value_words, stride, terms, out + r * kLanes, kLanes * kLanes});
   }
 
   /// Output += probabilities x values, in strips of 32 values: a strip is packed into L1 and serves
   /// all groups.
   static void accumulate(const AttentionJob& job, const KeyBlock& block, const Seen* seen) {
     const std::int64_t terms = block.chunks * kChunkRows / kTerms;
-    const std::int64_t stride = job.block_rows / kTerms * kLanes;
     for (std::int64_t v = 0; v < job.v_padded; v += 2 * kLanes) {
       P::value_panels(job, block, v, job.value_words);
       for (std::int64_t g = 0; g < job.groups; ++g) {
         if (seen[g] == Seen::none) continue;
+        const std::int64_t left = job.rows - g * kLanes;
+        const int rows = left < kLanes ? static_cast<int>(left) : kLanes;
         float* out = job.out + (g * job.v_padded + v) * kLanes;
-        for (int half = 0; half < 2; ++half)
-          for (int r = 0; r < kLanes; r += P::kTileRows)
-            multiply_panel<P, P::kTileRows, true>(job.probs + g * stride + r, 1, kLanes,
-                                                  job.value_words + half * stride, terms,
-                                                  out + (half * kLanes + r) * kLanes);
+        int r = 0;
+        for (; r + P::kFewRows < rows; r += P::kPairRows)
+          add_values<P::kPairRows>(job, g, r, terms, out);
+        for (; r < rows; r += P::kFewRows) add_values<P::kFewRows>(job, g, r, terms, out);
       }
+    }
+  }
+
+  /// Scores and probabilities of groups that see anything of the block, two at a time.
+  static void weigh(const AttentionJob& job, const KeyBlock& block, std::int64_t first,
+                    Seen* seen) {
+    const std::int64_t rows = block.chunks * kChunkRows;
+    bool ask = true;
+    for (std::int64_t g = 0; g < job.groups; ++g) seen[g] = Steps::seen(job, g, first, rows);
+    for (std::int64_t g = 0; g < job.groups;) {
+      if (seen[g] == Seen::none) {
+        ++g;
+        continue;
+      }
+      const int groups = g + 1 < job.groups && seen[g + 1] != Seen::none ? 2 : 1;
+      scores(job, block, g, groups, ask);
+      ask = false;
+      for (const std::int64_t end = g + groups; g < end; ++g)
+        Steps::softmax(job, g, first, rows, seen[g]);
     }
   }
 
@@ -212,19 +282,71 @@ struct AttentionVectors : AttentionSteps<P> {
     for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
       const std::int64_t left = job.last - first;
       load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
-      const std::int64_t rows = block.chunks * kChunkRows;
       widen_keys(job, block);
-      bool asked = false;
-      for (std::int64_t g = 0; g < job.groups; ++g) {
-        seen[g] = Steps::seen(job, g, first, rows);
-        if (seen[g] == Seen::none) continue;
-        scores(job, block, g, !asked);
-        asked = true;
-        Steps::softmax(job, g, first, rows, seen[g]);
-      }
+      weigh(job, block, first, seen);
       accumulate(job, block, seen);
     }
   }
 };
+
+/// Reduction of index scores: ReLU, times the head's weight, summed over heads.
+template <class P>
+struct IndexSteps {
+  using V = typename P::Vector;
+
+  /// Scores of 16 cache rows from block row t on for one token, one per lane.
+  static V sixteen(const IndexJob& index, std::int64_t token, std::int64_t t) {
+    const AttentionJob& job = index.job;
+    V sum[kLanes];
+    for (V& x : sum) x = P::set1(0.0F);
+    for (std::int64_t i = 0; i < index.groups_per_token; ++i) {
+      const std::int64_t group = token * index.groups_per_token + i;
+      const float* scores = job.scores + (group * job.block_rows + t) * kLanes;
+      const V weights = P::load(index.weights + group * kLanes);
+      for (int r = 0; r < kLanes; ++r) {
+        const V logit = P::max(P::load(scores + r * kLanes), P::set1(0.0F));
+        sum[r] = P::multiply_add(logit, weights, sum[r]);
+      }
+    }
+    return P::lane_sums(sum);
+  }
+
+  static void reduce(const IndexJob& index, std::int64_t first, std::int64_t rows) {
+    const AttentionJob& job = index.job;
+    for (std::int64_t token = 0; token < index.tokens; ++token) {
+      const std::int64_t end = job.end[token * index.groups_per_token * kLanes];
+      float* out = index.out + token * index.stride;
+      for (std::int64_t t = first; t < first + rows; t += kLanes) {
+        alignas(64) float scores[kLanes];
+        P::store(scores, sixteen(index, token, t - first));
+        for (std::int64_t i = 0; i < kLanes && t + i < job.last; ++i)
+          out[t + i] = t + i < end ? scores[i] : -__builtin_inff();
+      }
+    }
+  }
+
+  /// `score(block, group)` for all groups of each block, then the reduction.
+  template <class Score>
+  static void run(const IndexJob& index, const Score& score) {
+    const AttentionJob& job = index.job;
+    KeyBlock block;
+    for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
+      const std::int64_t left = job.last - first;
+      load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
+      score(block);
+      reduce(index, first, block.chunks * kChunkRows);
+    }
+  }
+};
+
+template <class P>
+static void index_on_vectors(const IndexJob& index) {
+  using Vectors = AttentionVectors<P>;
+  IndexSteps<P>::run(index, [&index](const KeyBlock& block) {
+    Vectors::widen_keys(index.job, block);
+    for (std::int64_t g = 0; g < index.job.groups; g += 2)
+      Vectors::scores(index.job, block, g, g + 1 < index.job.groups ? 2 : 1, g == 0);
+  });
+}
 
 }  // namespace fathom::kernels::cpu

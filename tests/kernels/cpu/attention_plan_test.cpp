@@ -1,11 +1,10 @@
 #include "kernels/cpu/attention_plan.hpp"
 
-#include <string>
 #include <vector>
 
 #include "attention_samples.hpp"
 #include "catch.hpp"
-#include "emulated_attention.hpp"
+#include "named_kernels.hpp"
 
 namespace fathom::kernels::cpu {
 
@@ -63,21 +62,6 @@ Result attend(const AttentionKernel& kernel, const Case& c, const Sequence& s, i
   return result;
 }
 
-struct Named {
-  std::string form;
-  AttentionKernel kernel;
-};
-/// Of all instruction sets here, and the tile kernel in software.
-std::vector<Named> kernels() {
-  std::vector<Named> all;
-  for (const Isa isa : supported_isas())
-    all.push_back({std::string{name(isa)}, attention_kernel(isa)});
-#if defined(__x86_64__)
-  if (supported(Isa::avx512_bf16)) all.push_back({"emulated amx", emulated_attention_kernel()});
-#endif
-  return all;
-}
-
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
       {mla(16, 512, 64), 1, 1},
@@ -108,7 +92,7 @@ TEST_CASE("attention on every instruction set is the reference on the same bf16 
   const Case& c = cases()[index];
   const Sequence s = random_sequence(c.shape, c.tokens, c.keys, 7 * index + 1);
   const auto want = expected(c.shape, s);
-  for (const auto& [form, kernel] : kernels()) {
+  for (const auto& [form, kernel] : named_kernels()) {
     CAPTURE(index, form);
     const Result got = attend(kernel, c, s, 1);
     const Difference d = difference(got.out, want.out);

@@ -6,7 +6,8 @@
 namespace fathom::kernels::cpu {
 
 AttentionKernel emulated_attention_kernel() {
-  return {.attend = AttentionTiles<EmulatedTiles>::attend, .terms_per_word = 2, .block_rows = 128};
+  return {.attend = AttentionTiles<EmulatedTiles>::attend,
+          .index = AttentionTiles<EmulatedTiles>::index, .terms_per_word = 2, .block_rows = 128};
 }
 
 }  // namespace fathom::kernels::cpu
