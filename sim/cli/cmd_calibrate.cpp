@@ -10,6 +10,7 @@
 #include "calib/calibrate.hpp"
 #include "calib/corpus.hpp"
 #include "calib/page.hpp"
+#include "cli/calibrate_local.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "core/json_io.hpp"
@@ -20,7 +21,7 @@ namespace {
 struct Request {
   std::string directory;
   calib::CorpusFilter filter;
-  int threads = 0;
+  LocalRequest local;
   OutputOptions output;
 };
 
@@ -30,12 +31,12 @@ std::string shown_folder(const std::string& directory) {
   return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
 }
 
-void run(const Request& request) {
+void import_tables(const Request& request) {
   const calib::Corpus corpus = calib::load_corpus(request.directory, request.filter);
   Progress progress{"fitting"};
-  const auto calibrations = calib::calibrate(
-      corpus,
-      {.threads = request.threads, .progress = [&](double share) { progress.report(share); }});
+  const auto calibrations =
+      calib::calibrate(corpus, {.threads = request.local.machine.threads,
+                                .progress = [&](double share) { progress.report(share); }});
   progress.finish();
   const std::string source = shown_folder(request.directory);
   const nlohmann::json data = calib::to_json(calibrations, source);
@@ -50,20 +51,21 @@ void run(const Request& request) {
 void add_calibrate(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<Request>();
   CLI::App* command = app.add_subcommand(
-      "calibrate", "Fit the time model of each kernel family to measured tables");
+      "calibrate", "Fit the time model to kernels run on this machine, or to measured tables");
   command->add_option("--import", request->directory, "A folder of measured kernel tables")
-      ->required()
       ->option_text("DIR");
+  add_local_flags(*command, request->local);
   command->add_option("--device", request->filter.device, "Only this device, as h100-sxm")
       ->option_text("NAME");
   command->add_option("--family", request->filter.family, "Only this kernel family, as gemm")
       ->option_text("NAME");
-  command->add_option("--threads", request->threads, "Threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
-      ->option_text("N [0]");
   add_output_options(*command, request->output, {"table", "json", "markdown", "html", "csv"});
   command->footer(
-      "Reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as bench_data of\n"
+      "Without --import: small shapes of every kernel run on this machine, next to its ceilings;\n"
+      "efficiency curves are fitted, and a hardware profile is written that every command takes\n"
+      "as `--hardware local` (FATHOM_LOCAL names another place).\n"
+      "With --import: reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as "
+      "bench_data of\n"
       "alibaba/InferSim, and a generic table with the columns op, device, stack, dtype, one of\n"
       "latency_us, latency_ms, latency_s, and the shape of the operation. Rows that cannot be\n"
       "measurements are flagged and not fitted. -o writes the fitted parameters as JSON, with "
@@ -71,11 +73,17 @@ void add_calibrate(CLI::App& app, int& exit_code) {
       "values, errors, bands and flagged rows; the table of errors is printed all the same.\n"
       "\n"
       "Examples:\n"
+      "  fathom calibrate\n"
+      "  fathom calibrate --threads 1 --profile one-core.json --format html -o one-core.html\n"
       "  fathom calibrate --import measured -o measured.json\n"
       "  fathom calibrate --import measured --device h100-sxm --family gemm\n"
       "  fathom calibrate --import my-timings --format markdown");
   command->callback([request, &exit_code] {
-    run(*request);
+    if (request->directory.empty()) {
+      calibrate_this_machine(request->local, request->output);
+    } else {
+      import_tables(*request);
+    }
     exit_code = kOk;
   });
 }

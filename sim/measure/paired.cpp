@@ -104,9 +104,9 @@ void summarize_into(const Rounds& rounds, const std::vector<Baseline>& baselines
 
 std::string remark(const CaseResult& r) {
   if (r.time_s.count == 0) return "no round was quiet enough to count";
-  // Faster than DRAM can be read: the operands came from a cache.
-  if (r.cold && r.of_memory.median > 1.05 && r.of_memory.median > r.of_compute.median)
-    return "cache-resident";
+  // Faster than DRAM was ever read in these rounds: the operands came from a cache.
+  const double rate = ops::traffic(r.cost).value / r.time_s.median;
+  if (r.cold && rate > 1.05 * r.memory_ceiling.high) return "cache-resident";
   return "";
 }
 

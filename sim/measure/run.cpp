@@ -9,7 +9,10 @@ namespace fathom::measure {
 
 std::int64_t dram_buffer_bytes(const Machine& machine) {
   constexpr std::int64_t kLeast = INT64_C(64) << 20;
-  const std::int64_t wanted = std::max(kLeast, 3 * machine.l3_bytes);
+  // Some guests report the whole host's L3; beyond this size nothing of it is left from burst to
+  // burst.
+  constexpr std::int64_t kMost = INT64_C(384) << 20;
+  const std::int64_t wanted = std::clamp(3 * machine.l3_bytes, kLeast, kMost);
   return std::max<std::int64_t>(INT64_C(16) << 20, std::min(wanted, machine.available_bytes / 4));
 }
 
