@@ -55,6 +55,7 @@ void add_roofline(CLI::App& app, int& exit_code);
 void add_plan(CLI::App& app, int& exit_code);
 void add_measure(CLI::App& app, int& exit_code);
 void add_calibrate(CLI::App& app, int& exit_code);
+void add_extrapolate(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
 void add_run_model(CLI::App& app, int& exit_code);

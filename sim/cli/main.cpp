@@ -35,6 +35,7 @@ constexpr std::array kVerbs{
     Verb{"validate", add_validate},
     Verb{"measure", add_measure},
     Verb{"calibrate", add_calibrate},
+    Verb{"extrapolate", add_extrapolate},
     Verb{"verify", add_verify},
     Verb{"run-model", add_run_model},
     Verb{"experiment", add_experiment},
