@@ -29,7 +29,8 @@ enum class Family : std::uint8_t {
   attention_decode,     // split-KV MHA/GQA
   mla_prefill,          // naive MLA core
   mla_decode,           // absorbed MLA core
-  sparse_attention,     // DSA / CSA gathered core
+  sparse_attention,     // DSA / CSA gathered core, decode: bound by the gather, widens an FP8 cache
+  sparse_prefill,       // ... many queries per sequence: gathered rows stay in L2, dense arithmetic
   indexer,              // lightning indexer scores
   linear_attention,     // gated delta rule
   norm,

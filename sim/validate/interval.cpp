@@ -38,6 +38,7 @@ Cause cause_of(Family family) {
     case Family::mla_prefill:
     case Family::mla_decode:
     case Family::sparse_attention:
+    case Family::sparse_prefill:
     case Family::indexer:
     case Family::linear_attention:
       return Cause::attention_core;

@@ -93,6 +93,40 @@ TEST_CASE("DeepGEMM's published rows on H800 come out within 15 percent", "[timi
   }
 }
 
+TEST_CASE("gathered rows are read once per prompt in prefill and once per query in decode",
+          "[timing][roofline]") {
+  hw::Cluster c = machine();
+  const auto entry = [&c](hw::Family f) -> hw::Efficiency& {
+    return c.efficiency.table[static_cast<std::size_t>(f)][static_cast<std::size_t>(Math::bf16)];
+  };
+  entry(hw::Family::sparse_prefill).compute = 0.6;
+  entry(hw::Family::sparse_attention).compute = 0.4;
+  constexpr double kQueries = 4096.0;
+  constexpr double kTopk = 2048.0;
+  ops::LatentAttention op{.heads = 1,  // one head: bound by memory
+                          .qk_dim = 576,
+                          .v_dim = 512,
+                          .query_tokens = kQueries,
+                          .kv_tokens = kQueries * kTopk,
+                          .kv_distinct = 8192.0,
+                          .pairs = kQueries * kTopk,
+                          .sequences = 1.0,
+                          .row_bytes = Bytes{1152.0},
+                          .sparse = true};
+  const double own = kQueries * (576.0 + 512.0) * 2.0;
+  CHECK(time_of(op, c, {}).total.value ==
+        Approx((kQueries * kTopk * 1152.0 + own) / 1e12).epsilon(1e-9));
+  op.prefill = true;
+  const double arithmetic = 2.0 * (576.0 + 512.0) * kQueries * kTopk / 60e12;
+  CHECK(time_of(op, c, {}).total.value ==
+        Approx(std::max((8192.0 * 1152.0 + own) / 1e12, arithmetic)).epsilon(1e-9));
+  // many heads: bound by arithmetic, each at its own share
+  op.heads = 128;
+  const double prefill = time_of(op, c, {}).total.value;
+  op.prefill = false;
+  CHECK(time_of(op, c, {}).total.value == Approx(prefill * 0.6 / 0.4).epsilon(1e-9));
+}
+
 TEST_CASE("an arithmetic that the device lacks runs in the next wider one", "[timing][roofline]") {
   const auto peak = [](hw::Cluster& c, Math math) -> FlopsPerSecond& {
     return c.device.peak[static_cast<std::size_t>(math)];
