@@ -184,6 +184,24 @@ TEST_CASE("a longer context never makes a decode core faster", "[timing][fitted]
   }
 }
 
+TEST_CASE("more queries per sequence end at the arithmetic share of the core", "[timing][fitted]") {
+  const hw::Cluster c = hw::load_cluster(GENERATE("h100-sxm", "h200", "b200"));
+  auto op = std::get<ops::LatentAttention>(latent(128.0, 8192.0));
+  const auto several = [&op, &c](double queries) {
+    ops::LatentAttention more = op;
+    more.query_tokens *= queries;
+    more.pairs *= queries;
+    return total(more, c);
+  };
+  const double share = c.efficiency.lookup(hw::Family::mla_decode, Math::bf16).compute;
+  for (const double queries : {1.0, 2.0, 4.0}) {
+    CAPTURE(c.id, queries);
+    const Seconds least = ops::cost(op).flops * queries / (c.device.peak_of(Math::bf16) * share);
+    CHECK(several(queries) >= least * 0.999999);
+    CHECK(several(2.0 * queries) <= several(queries) * 2.0 * 1.01);
+  }
+}
+
 TEST_CASE("beside communication compute keeps at most its time alone", "[timing][fitted]") {
   const hw::Cluster c = hw::load_cluster("h800");
   for (const ops::Op& op : {prefill(4096.0), gemm(4096.0, Dtype::fp8_block)}) {
