@@ -192,9 +192,11 @@ OpTime exchange_time(const ops::ExpertExchange& op, const hw::Cluster& cluster) 
   take_fitted(ops::Op{op}, cluster, 1.0, out);
   if (op.part == ops::ExchangePart::whole) return out;
   const Efficiency& e = cluster.efficiency.lookup(family, Math::bf16);
-  const Seconds busy{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens};
+  // on a link so fast that the SMs are the slower end, they are busy all the time and no longer
+  const Seconds busy =
+      std::min(out.total, Seconds{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens});
   if (op.part == ops::ExchangePart::net) {
-    out.total = std::max(out.total - busy, Seconds{});
+    out.total -= busy;
     return out;
   }
   // the SM time is split evenly between the two ends (assumed)

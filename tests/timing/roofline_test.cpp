@@ -127,6 +127,30 @@ TEST_CASE("gathered rows are read once per prompt in prefill and once per query 
   CHECK(time_of(op, c, {}).total.value == Approx(prefill * 0.6 / 0.4).epsilon(1e-9));
 }
 
+TEST_CASE("send, wire and receive of a low-latency exchange add up to its whole",
+          "[timing][roofline]") {
+  const hw::Cluster c = hw::load_cluster(GENERATE("h800", "h100-sxm", "b200"));
+  const auto ranks = GENERATE(8, 64);
+  // on B200's links the SMs are the slower end from a few hundred tokens on
+  const auto tokens = GENERATE(1.0, 128.0, 1024.0);
+  ops::ExpertExchange op{.direction = ops::Exchange::dispatch,
+                         .group = {ranks, 1},
+                         .tokens = tokens,
+                         .copies = 8.0,
+                         .experts = 256.0,
+                         .copy_bytes = Bytes{7392.0},
+                         .low_latency = true};
+  const Seconds whole = time_of(op, c, {}).total;
+  Seconds parts;
+  for (const auto part :
+       {ops::ExchangePart::send, ops::ExchangePart::net, ops::ExchangePart::receive}) {
+    op.part = part;
+    parts += time_of(op, c, {}).total;
+  }
+  CAPTURE(c.id, ranks, tokens);
+  CHECK(parts.value == Approx(whole.value).epsilon(1e-12));
+}
+
 TEST_CASE("an arithmetic that the device lacks runs in the next wider one", "[timing][roofline]") {
   const auto peak = [](hw::Cluster& c, Math math) -> FlopsPerSecond& {
     return c.device.peak[static_cast<std::size_t>(math)];
