@@ -58,7 +58,8 @@ OpTime assemble(const ops::OpCost& cost, const Load& load, const Efficiency& e, 
 // Of the isolated rate: communication kernels take SMs, and what they leave may run a little
 // faster on the power that is saved.
 double share_left(const Efficiency& e, const InSitu& in_situ) {
-  return in_situ.sm_share < 1.0 && e.overlapped > 0.0 ? e.overlapped : in_situ.sm_share;
+  if (in_situ.sm_share >= 1.0 || e.overlapped <= 0.0) return in_situ.sm_share;
+  return 1.0 / (1.0 - in_situ.beside + in_situ.beside / e.overlapped);
 }
 
 FlopsPerSecond rate(const hw::DeviceProfile& device, Math math, const Efficiency& e,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "timing/fitted.hpp"
 
@@ -23,6 +24,32 @@ double sm_share(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
         std::max(reserved, cluster.efficiency.lookup(family_of(node.op), Math::bf16).sm_reserved);
   }
   return 1.0 - reserved / cluster.device.sm_count;
+}
+
+bool slows_beside(const mapping::MappedNode& node, const hw::Cluster& cluster) {
+  return cluster.efficiency.lookup(family_of(node.op), Math::bf16).overlapped > 0.0;
+}
+
+// Share of a layer's computing during which its all-to-alls run, spread evenly: as long as both
+// lanes are busy, one micro-batch's compute lies beside the other's wires.
+double time_beside(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                   const InSitu& in_situ) {
+  if (in_situ.sm_share >= 1.0) return 1.0;
+  for (const model::Block& block : graph.blocks) {
+    const auto nodes = std::span(graph.nodes)
+                           .subspan(static_cast<std::size_t>(block.begin),
+                                    static_cast<std::size_t>(block.end - block.begin));
+    const auto is = [&](auto&& what) { return std::ranges::any_of(nodes, what); };
+    if (!is([](const auto& node) { return node.stage == Stage::dispatch; })) continue;
+    if (!is([&](const auto& node) { return slows_beside(node, cluster); })) return 1.0;
+    Seconds computing;
+    Seconds wires;
+    for (const mapping::MappedNode& node : nodes) {
+      (node.lane == Lane::compute ? computing : wires) += time_of(node.op, cluster, in_situ).total;
+    }
+    return std::min(1.0, wires / computing);
+  }
+  return 1.0;
 }
 
 bool outside_layers(Stage stage) { return stage == Stage::head || stage == Stage::embed; }
@@ -108,7 +135,8 @@ void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
   out.tasks.clear();
   out.once.clear();
   out.blocks.clear();
-  const InSitu in_situ{sm_share(graph, cluster, options)};
+  InSitu in_situ{sm_share(graph, cluster, options)};
+  in_situ.beside = time_beside(graph, cluster, in_situ);
   for (const model::Block& block : graph.blocks) time_block(graph, block, cluster, in_situ, out);
 }
 

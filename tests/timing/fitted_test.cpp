@@ -212,6 +212,24 @@ TEST_CASE("beside communication compute keeps at most its time alone", "[timing]
   }
 }
 
+TEST_CASE("attention is slowed for as long as communication runs beside it", "[timing][fitted]") {
+  const hw::Cluster c = hw::load_cluster("h800");
+  const ops::Op core = prefill(16384.0);
+  const auto at = [&](double beside) {
+    return time_of(core, c, {.sm_share = 108.0 / 132.0, .beside = beside}).total;
+  };
+  CHECK(at(0.0) == time_of(core, c, {}).total);
+  const double slower = at(1.0) / at(0.0);
+  CHECK(slower > 1.1);  // the trace: 1237 us beside communication, 1105 us alone
+  for (const double beside : {0.25, 0.5, 0.75}) {
+    CHECK(at(beside) / at(0.0) == Approx(1.0 + beside * (slower - 1.0)).epsilon(1e-3));
+  }
+  // products keep off the SMs of communication all the time
+  const ops::Op product = gemm(4096.0, Dtype::fp8_block);
+  CHECK(time_of(product, c, {.sm_share = 108.0 / 132.0, .beside = 0.0}).total ==
+        time_of(product, c, {.sm_share = 108.0 / 132.0, .beside = 1.0}).total);
+}
+
 TEST_CASE("experts timed whole contain what stands between their products", "[timing][fitted]") {
   const hw::Cluster b200 = hw::load_cluster("b200");
   const auto up = std::get<ops::GroupedGemm>(experts(128.0, false, Dtype::nvfp4));
