@@ -158,6 +158,11 @@ OpTime elementwise_time(const ops::Elementwise& op, const hw::Cluster& cluster) 
   e.overhead = static_cast<double>(op.kernels) * e.overhead;
   const Seconds memory = traffic(cost) / (cluster.device.memory_bandwidth * e.memory);
   OpTime out = assemble(cost, {.memory = memory}, e, family, cluster.device);
+  const Seconds least = static_cast<double>(op.kernels) * e.floor;
+  if (out.total < least) {
+    out.total = least;
+    out.bound = Bound::overhead;
+  }
   out.kernels = static_cast<double>(op.kernels);
   return out;
 }

@@ -127,6 +127,24 @@ TEST_CASE("gathered rows are read once per prompt in prefill and once per query 
   CHECK(time_of(op, c, {}).total.value == Approx(prefill * 0.6 / 0.4).epsilon(1e-9));
 }
 
+TEST_CASE("a small kernel takes its floor, a large one its bytes and one gap",
+          "[timing][roofline]") {
+  hw::Cluster c = machine();
+  c.efficiency.table[static_cast<std::size_t>(hw::Family::norm)].fill(
+      {.overhead = 1_us, .floor = 2_us, .blend = 32.0});
+  const auto rows = GENERATE(1.0, 100.0, 250.0, 100000.0);
+  const auto kernels = GENERATE(1, 3);
+  const ops::Elementwise op{.kind = ops::ElementwiseKind::norm,
+                            .rows = rows,
+                            .read_bytes = 2048.0,
+                            .write_bytes = 2048.0,
+                            .kernels = kernels};
+  const double bytes = traffic(ops::cost(op)).value / 1e12;
+  const OpTime t = time_of(op, c, {});
+  CHECK(t.total.value == Approx(std::max(kernels * 2e-6, bytes + kernels * 1e-6)).epsilon(1e-12));
+  CHECK((t.bound == Bound::overhead) == (bytes < kernels * 1e-6));
+}
+
 TEST_CASE("send, wire and receive of a low-latency exchange add up to its whole",
           "[timing][roofline]") {
   const hw::Cluster c = hw::load_cluster(GENERATE("h800", "h100-sxm", "b200"));
