@@ -26,32 +26,6 @@ double sm_share(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
   return 1.0 - reserved / cluster.device.sm_count;
 }
 
-bool slows_beside(const mapping::MappedNode& node, const hw::Cluster& cluster) {
-  return cluster.efficiency.lookup(family_of(node.op), Math::bf16).overlapped > 0.0;
-}
-
-// Share of a layer's computing during which its all-to-alls run, spread evenly: as long as both
-// lanes are busy, one micro-batch's compute lies beside the other's wires.
-double time_beside(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
-                   const InSitu& in_situ) {
-  if (in_situ.sm_share >= 1.0) return 1.0;
-  for (const model::Block& block : graph.blocks) {
-    const auto nodes = std::span(graph.nodes)
-                           .subspan(static_cast<std::size_t>(block.begin),
-                                    static_cast<std::size_t>(block.end - block.begin));
-    const auto is = [&](auto&& what) { return std::ranges::any_of(nodes, what); };
-    if (!is([](const auto& node) { return node.stage == Stage::dispatch; })) continue;
-    if (!is([&](const auto& node) { return slows_beside(node, cluster); })) return 1.0;
-    Seconds computing;
-    Seconds wires;
-    for (const mapping::MappedNode& node : nodes) {
-      (node.lane == Lane::compute ? computing : wires) += time_of(node.op, cluster, in_situ).total;
-    }
-    return std::min(1.0, wires / computing);
-  }
-  return 1.0;
-}
-
 bool outside_layers(Stage stage) { return stage == Stage::head || stage == Stage::embed; }
 
 bool has_dispatch(const mapping::MappedGraph& graph, const model::Block& block) {
@@ -91,13 +65,8 @@ const OpTime* seen_before(const mapping::MappedGraph& graph, const mapping::Mapp
   return nullptr;
 }
 
-// Times a block's nodes in order and cuts them into tasks.
-void time_block(const mapping::MappedGraph& graph, const model::Block& block,
+void time_nodes(const mapping::MappedGraph& graph, const model::Block& block,
                 const hw::Cluster& cluster, const InSitu& in_situ, TimedGraph& out) {
-  LayerTasks tasks;
-  Seconds once;
-  Seconds clock;
-  const bool branch = has_dispatch(graph, block);
   const bool whole = experts_whole(graph, block, cluster);
   for (int i = block.begin; i < block.end; ++i) {
     const mapping::MappedNode& node = graph.nodes[static_cast<std::size_t>(i)];
@@ -105,19 +74,63 @@ void time_block(const mapping::MappedGraph& graph, const model::Block& block,
     OpTime time = known != nullptr ? *known : time_of(node.op, cluster, in_situ);
     if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))
       time.total = Seconds{};  // inside the experts' fitted time
-    out.nodes.push_back({node.name, node.lane, node.stage, clock, clock + time.total, time});
-    clock += time.total;
+    out.nodes.push_back({node.name, node.lane, node.stage, {}, {}, time});
+  }
+  out.blocks.push_back(block);
+}
+
+std::span<TimedNode> nodes_of(TimedGraph& timed, const model::Block& block) {
+  return std::span(timed.nodes)
+      .subspan(static_cast<std::size_t>(block.begin),
+               static_cast<std::size_t>(block.end - block.begin));
+}
+
+// Share of a layer's computing during which its all-to-alls run, spread evenly: as long as both
+// lanes are busy, one micro-batch's compute lies beside the other's wires.
+double time_beside(const mapping::MappedGraph& graph, TimedGraph& timed) {
+  const auto block = std::ranges::find_if(
+      graph.blocks, [&](const model::Block& one) { return has_dispatch(graph, one); });
+  if (block == graph.blocks.end()) return 1.0;
+  Seconds computing;
+  Seconds wires;
+  for (const TimedNode& node : nodes_of(timed, *block)) {
+    (node.lane == Lane::compute ? computing : wires) += node.time.total;
+  }
+  return std::min(1.0, wires / computing);
+}
+
+// Kernels that share the device with communication, timed as if it ran all the time until here.
+void free_from_communication(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                             InSitu in_situ, TimedGraph& out) {
+  in_situ.beside = time_beside(graph, out);
+  if (in_situ.beside >= 1.0) return;
+  for (std::size_t n = 0; n < out.nodes.size(); ++n) {
+    OpTime& time = out.nodes[n].time;
+    if (cluster.efficiency.lookup(time.family, time.cost.math).overlapped > 0.0)
+      time = time_of(graph.nodes[n].op, cluster, in_situ);
+  }
+}
+
+// Cuts a block's nodes, in order, into tasks.
+void cut_tasks(const mapping::MappedGraph& graph, const model::Block& block, TimedGraph& out) {
+  LayerTasks tasks;
+  Seconds once;
+  Seconds clock;
+  const bool branch = has_dispatch(graph, block);
+  for (TimedNode& node : nodes_of(out, block)) {
+    node.start = clock;
+    clock += node.time.total;
+    node.end = clock;
     if (outside_layers(node.stage)) {
-      once += time.total;
+      once += node.time.total;
     } else if (node.stage == Stage::shared && branch) {
-      tasks.branch += time.total;
+      tasks.branch += node.time.total;
     } else {
-      tasks.append(node.lane, node.stage, time.total);
+      tasks.append(node.lane, node.stage, node.time.total);
     }
   }
   out.tasks.push_back(tasks);
   out.once.push_back(once);
-  out.blocks.push_back(block);
 }
 
 double times_per_step(const model::Block& block, std::size_t index, const StageProgram& program) {
@@ -135,9 +148,10 @@ void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
   out.tasks.clear();
   out.once.clear();
   out.blocks.clear();
-  InSitu in_situ{sm_share(graph, cluster, options)};
-  in_situ.beside = time_beside(graph, cluster, in_situ);
-  for (const model::Block& block : graph.blocks) time_block(graph, block, cluster, in_situ, out);
+  const InSitu in_situ{sm_share(graph, cluster, options)};
+  for (const model::Block& block : graph.blocks) time_nodes(graph, block, cluster, in_situ, out);
+  if (in_situ.sm_share < 1.0) free_from_communication(graph, cluster, in_situ, out);
+  for (const model::Block& block : graph.blocks) cut_tasks(graph, block, out);
 }
 
 TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
