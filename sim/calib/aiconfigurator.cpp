@@ -220,9 +220,11 @@ double element_bytes(std::string_view dtype) {
 
 void nccl(const CsvRow& row, forms::ExpertLoads& /*loads*/, Sheet& sheet) {
   const std::string_view dtype = row.text("nccl_dtype");
+  const std::string_view op = row.text("op_name");
+  const bool added_as_integers = op == "all_reduce" && dtype.starts_with("int");
   sheet.add(row, "NCCL",
             {.family = "nccl",
-             .group = std::string{row.text("op_name")},
+             .group = std::string{added_as_integers ? "integer/all_reduce" : op},
              .labels = std::string{dtype},
              .shape = {row.positive("num_gpus"), message_bytes(row, element_bytes(dtype))},
              .latency_s = latency(row)});

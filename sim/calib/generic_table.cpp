@@ -87,7 +87,8 @@ std::string choice(const CsvRow& row, std::initializer_list<std::string_view> kn
 std::string group_of(const CsvRow& row, std::string_view family) {
   if (family == "mhc") return choice(row, {"pre", "post"});
   if (family == "nccl") {
-    return choice(row, {"all_reduce", "all_gather", "reduce_scatter", "alltoall"});
+    return choice(row,
+                  {"all_reduce", "integer/all_reduce", "all_gather", "reduce_scatter", "alltoall"});
   }
   if (family == "custom_allreduce") return "all_reduce";
   if (family == "context_mla" || family == "generation_mla" || family == "infersim_mla_decode" ||

@@ -24,14 +24,27 @@ enum : std::size_t {
   kBulk,
   kBulkBandwidth,
   kPair,
+  kSwitch,
+  kSwitchBandwidth,
 };
 
-std::vector<ParamRange> nccl_ranges(std::string_view /*group*/) {
-  return {{"alpha_us", 4.0, 0.5, 40.0},       {"alpha_us_per_rank", 0.8, 0.01, 10.0},
-          {"channel_ramp", 0.05, 0.001, 1.0}, {"ll_share", 0.1, 0.005, 1.0},
-          {"ll128_alphas", 1.5, 1.0, 8.0},    {"ll128_share", 0.4, 0.05, 1.2},
-          {"simple_alphas", 3.0, 1.0, 20.0},  {"simple_share", 0.8, 0.2, 1.5},
-          {"pair_share", 0.8, 0.4, 1.3}};
+// NVLink switches add floating-point values on their way (NVLS, from Hopper on), integers not.
+bool added_in_switch(std::string_view group) {
+  return has_label(group, "all_reduce") && !has_label(group, "integer");
+}
+
+std::vector<ParamRange> nccl_ranges(std::string_view group) {
+  std::vector<ParamRange> out{
+      {"alpha_us", 4.0, 0.5, 40.0},       {"alpha_us_per_rank", 0.8, 0.01, 10.0},
+      {"channel_ramp", 0.05, 0.001, 1.0}, {"ll_share", 0.1, 0.005, 1.0},
+      {"ll128_alphas", 1.5, 1.0, 8.0},    {"ll128_share", 0.4, 0.05, 1.2},
+      {"simple_alphas", 3.0, 1.0, 20.0},  {"simple_share", 0.8, 0.2, 1.5},
+      {"pair_share", 0.8, 0.4, 1.3}};
+  if (added_in_switch(group)) {
+    out.push_back({"switch_alphas", 5.0, 1.0, 20.0});
+    out.push_back({"switch_share", 0.6, 0.2, 1.2});
+  }
+  return out;
 }
 
 // Bytes that a rank sends: an all-reduce is a reduce-scatter and an all-gather.
@@ -42,6 +55,8 @@ double wire_bytes(std::string_view group, double ranks, double bytes) {
 
 // NCCL's three protocols (LL: a flag with every 4 bytes; LL128: one per 128; Simple: fences), each
 // alpha(n) + bytes / bandwidth; the library picks the fastest. More channels open as sizes grow.
+// Added in the switch, a message leaves every rank once, and 1/n of the sum comes back to be spread
+// to all: 1 + 1/n messages on each link where a ring moves 2 (n-1)/n.
 double nccl_seconds(std::string_view group, std::span<const double> p, std::span<const double> s,
                     const DeviceFigures& device) {
   constexpr double kSharpness = 8.0;
@@ -53,7 +68,10 @@ double nccl_seconds(std::string_view group, std::span<const double> p, std::span
       alpha * (1.0 + p[kRamp] * std::log2(1.0 + bytes / kRampBytes)) + bytes / (link * p[kFlags]);
   const double line = alpha * p[kLine] + bytes / (link * p[kLineBandwidth]);
   const double bulk = alpha * p[kBulk] + bytes / (link * p[kBulkBandwidth]);
-  return soft_min(kSharpness, {low_latency, line, bulk});
+  if (!added_in_switch(group)) return soft_min(kSharpness, {low_latency, line, bulk});
+  const double in_switch =
+      alpha * p[kSwitch] + s[1] * (1.0 + 1.0 / s[0]) / (device.scale_up * p[kSwitchBandwidth]);
+  return soft_min(kSharpness, {low_latency, line, bulk, in_switch});
 }
 
 enum : std::size_t {

@@ -35,6 +35,7 @@ constexpr std::array<std::string_view, kFamilyCount> kFamilyNames{"gemm",
                                                                   "mla_prefill",
                                                                   "mla_decode",
                                                                   "sparse_attention",
+                                                                  "sparse_prefill",
                                                                   "indexer",
                                                                   "linear_attention",
                                                                   "norm",
@@ -71,6 +72,7 @@ Efficiency read_efficiency(JsonReader& entry, Family family, const SourceTable& 
   if (is_communication(family)) e.near = entry.number("near", kShare.min, kShare.max);
   e.memory = entry.number("memory", kShare.min, kShare.max);
   e.overhead = microseconds(entry.number("overhead_us", 0.0, 1e6));
+  e.floor = microseconds(entry.number_or("floor_us", 0.0, 0.0, 1e6));
   e.blend = entry.number_or("blend", e.blend, 1.0, kMaxBlend);
   e.tile_m = entry.number_or("tile_m", e.tile_m, 1.0, 65536.0);
   e.tile_n = entry.number_or("tile_n", e.tile_n, 1.0, 65536.0);
@@ -271,6 +273,7 @@ nlohmann::json entry_json(Family family, const Efficiency& e) {
   nlohmann::json out{{"family", name(family)},
                      {"memory", e.memory},
                      {"overhead_us", e.overhead.value * 1e6},
+                     {"floor_us", e.floor.value * 1e6},
                      {"blend", e.blend},
                      {"evidence", name(e.evidence)}};
   if (e.cache_rate.value > 0.0) {

@@ -29,7 +29,8 @@ enum class Family : std::uint8_t {
   attention_decode,     // split-KV MHA/GQA
   mla_prefill,          // naive MLA core
   mla_decode,           // absorbed MLA core
-  sparse_attention,     // DSA / CSA gathered core
+  sparse_attention,     // DSA / CSA gathered core, decode: bound by the gather, widens an FP8 cache
+  sparse_prefill,       // ... many queries per sequence: gathered rows stay in L2, dense arithmetic
   indexer,              // lightning indexer scores
   linear_attention,     // gated delta rule
   norm,
@@ -66,6 +67,7 @@ struct Efficiency {
   double near = 1.0;     // communication: share of the scale-up link
   Seconds overhead;    // fixed cost of one call (launch, prologue; communication: latency on top of
                        // the links')
+  Seconds floor;       // elementwise: no kernel is shorter
   double blend = 8.0;  // p: 1 sum, large: maximum
   double tile_m = 1.0;  // rows are padded to a multiple of this (1: no padding)
   double tile_n = 1.0;  // CTAs = ceil(m/tile_m) ceil(n/tile_n); waves are quantised when tile_n > 1

@@ -152,14 +152,25 @@ Answer attention(const ops::Attention& op, const Evaluation& fitted) {
   return fitted(use, std::array{op.sequences, queries, rows, heads, kv_heads, qk, v});
 }
 
+// The tables hold one query per sequence, where arithmetic and memory take about as long as each
+// other and a fit cannot tell them apart: it leaves room above the share of the peak that the
+// kernel reaches when only arithmetic binds (H100 and H200: 0.67, whatever their bandwidths).
+Seconds arithmetic_time(const ops::LatentAttention& op, const Evaluation& fitted) {
+  const hw::Efficiency& e = fitted.cluster.efficiency.lookup(hw::Family::mla_decode, Math::bf16);
+  const FlopsPerSecond peak = fitted.cluster.device.peak_of(Math::bf16);
+  return ops::cost(op).flops / (peak * (e.compute * e.sustained_clock * fitted.sm_share));
+}
+
 Answer latent(const ops::LatentAttention& op, const Evaluation& fitted) {
   if (op.sparse || op.prefill || op.sequences <= 0.0) return std::nullopt;
   const auto qk = static_cast<double>(op.qk_dim);
   const bool fp8 = op.row_bytes.value < 2.0 * qk;
-  return fitted(
-      fp8 ? FormUse::mla_decode_fp8_cache : FormUse::mla_decode,
-      std::array{op.sequences, op.query_tokens / op.sequences, op.kv_tokens / op.sequences,
-                 static_cast<double>(op.heads), 1.0, qk, static_cast<double>(op.v_dim)});
+  Answer answer =
+      fitted(fp8 ? FormUse::mla_decode_fp8_cache : FormUse::mla_decode,
+             std::array{op.sequences, op.query_tokens / op.sequences, op.kv_tokens / op.sequences,
+                        static_cast<double>(op.heads), 1.0, qk, static_cast<double>(op.v_dim)});
+  if (answer && !fp8) answer->total = std::max(answer->total, arithmetic_time(op, fitted));
+  return answer;
 }
 
 // Measured inside one node only; a library and a stack's own all-reduce are both there to be taken.

@@ -14,9 +14,12 @@ enum class Bound : std::uint8_t { compute, memory, network, overhead };
 inline constexpr std::size_t kBoundCount = 4;
 std::string_view name(Bound bound);
 
-/// The surroundings of a call: how much of the device communication kernels leave.
+/// The surroundings of a call: how much of the device communication kernels leave, and for how much
+/// of the time they run. Products keep off their SMs all the time (their grids are set up for it),
+/// other kernels share the device only while they run.
 struct InSitu {
   double sm_share = 1.0;  // SMs left for compute / all
+  double beside = 1.0;    // of the time
 };
 
 /// How an operator's time was found.

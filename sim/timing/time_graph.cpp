@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "timing/fitted.hpp"
 
@@ -89,41 +90,74 @@ class Seen {
   std::size_t next_ = 0;
 };
 
-// Times a block's nodes in order and cuts them into tasks.
-void time_block(const mapping::MappedGraph& graph, const model::Block& block,
+void time_nodes(const mapping::MappedGraph& graph, const model::Block& block,
                 const hw::Cluster& cluster, const InSitu& in_situ, TimedGraph& out) {
-  LayerTasks tasks;
-  Seconds once;
-  Seconds clock;
-  const bool branch = has_dispatch(graph, block);
   const bool whole = experts_whole(graph, block, cluster);
   Seen seen{graph, out};
   for (int i = block.begin; i < block.end; ++i) {
     const auto n = static_cast<std::size_t>(i);
     const mapping::MappedNode& node = graph.nodes[n];
     const std::optional<std::size_t> known = seen.find(n, i == block.begin);
-    TimedNode& timed = out.nodes.emplace_back(node.name, node.lane, node.stage, clock);
-    if (known) {
-      timed.time = out.nodes[*known].time;
-    } else {
-      timed.time = time_of(node.op, cluster, in_situ);
-    }
+    TimedNode& timed = out.nodes.emplace_back(node.name, node.lane, node.stage, Seconds{});
+    timed.time = known ? out.nodes[*known].time : time_of(node.op, cluster, in_situ);
     if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))
       timed.time.total = Seconds{};  // inside the experts' fitted time
-    const Seconds total = timed.time.total;
-    clock += total;
-    timed.end = clock;
+  }
+  out.blocks.push_back(block);
+}
+
+std::span<TimedNode> nodes_of(TimedGraph& timed, const model::Block& block) {
+  return std::span(timed.nodes)
+      .subspan(static_cast<std::size_t>(block.begin),
+               static_cast<std::size_t>(block.end - block.begin));
+}
+
+// Share of a layer's computing during which its all-to-alls run, spread evenly: as long as both
+// lanes are busy, one micro-batch's compute lies beside the other's wires.
+double time_beside(const mapping::MappedGraph& graph, TimedGraph& timed) {
+  const auto block = std::ranges::find_if(
+      graph.blocks, [&](const model::Block& one) { return has_dispatch(graph, one); });
+  if (block == graph.blocks.end()) return 1.0;
+  Seconds computing;
+  Seconds wires;
+  for (const TimedNode& node : nodes_of(timed, *block)) {
+    (node.lane == Lane::compute ? computing : wires) += node.time.total;
+  }
+  return std::min(1.0, wires / computing);
+}
+
+// Kernels that share the device with communication, timed as if it ran all the time until here.
+void free_from_communication(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                             InSitu in_situ, TimedGraph& out) {
+  in_situ.beside = time_beside(graph, out);
+  if (in_situ.beside >= 1.0) return;
+  for (std::size_t n = 0; n < out.nodes.size(); ++n) {
+    OpTime& time = out.nodes[n].time;
+    if (cluster.efficiency.lookup(time.family, time.cost.math).overlapped > 0.0)
+      time = time_of(graph.nodes[n].op, cluster, in_situ);
+  }
+}
+
+// Cuts a block's nodes, in order, into tasks.
+void cut_tasks(const mapping::MappedGraph& graph, const model::Block& block, TimedGraph& out) {
+  LayerTasks tasks;
+  Seconds once;
+  Seconds clock;
+  const bool branch = has_dispatch(graph, block);
+  for (TimedNode& node : nodes_of(out, block)) {
+    node.start = clock;
+    clock += node.time.total;
+    node.end = clock;
     if (outside_layers(node.stage)) {
-      once += total;
+      once += node.time.total;
     } else if (node.stage == Stage::shared && branch) {
-      tasks.branch += total;
+      tasks.branch += node.time.total;
     } else {
-      tasks.append(node.lane, node.stage, total);
+      tasks.append(node.lane, node.stage, node.time.total);
     }
   }
   out.tasks.push_back(tasks);
   out.once.push_back(once);
-  out.blocks.push_back(block);
 }
 
 double times_per_step(const model::Block& block, std::size_t index, const StageProgram& program) {
@@ -142,7 +176,9 @@ void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
   out.once.clear();
   out.blocks.clear();
   const InSitu in_situ{sm_share(graph, cluster, options)};
-  for (const model::Block& block : graph.blocks) time_block(graph, block, cluster, in_situ, out);
+  for (const model::Block& block : graph.blocks) time_nodes(graph, block, cluster, in_situ, out);
+  if (in_situ.sm_share < 1.0) free_from_communication(graph, cluster, in_situ, out);
+  for (const model::Block& block : graph.blocks) cut_tasks(graph, block, out);
 }
 
 TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,

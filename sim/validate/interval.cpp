@@ -38,6 +38,7 @@ Cause cause_of(Family family) {
     case Family::mla_prefill:
     case Family::mla_decode:
     case Family::sparse_attention:
+    case Family::sparse_prefill:
     case Family::indexer:
     case Family::linear_attention:
       return Cause::attention_core;
@@ -80,6 +81,7 @@ double of(const Draw& draw, Cause cause) { return draw[static_cast<std::size_t>(
 // Every term of a family's time grows by `factor`.
 void slow_down(Efficiency& e, double factor) {
   e.overhead *= factor;
+  e.floor *= factor;
   e.compute /= factor;
   e.memory /= factor;
   e.near /= factor;
@@ -139,12 +141,20 @@ void vary_forms(hw::FormTable& forms, const Draw& draw, double everything) {
   }
 }
 
+// The MLA core's share of the peak bounds its form (timing/fitted.cpp): both move together.
+double factor_of(const Draw& draw, Family family, const Efficiency& e, const hw::FormTable& forms) {
+  const auto& core = forms[static_cast<std::size_t>(hw::FormUse::mla_decode)];
+  const Cause cause = cause_of(family);
+  return family == Family::mla_decode && core ? factor_of(draw, cause, *core)
+                                              : factor_of(draw, cause, e);
+}
+
 void vary(hw::Cluster& cluster, const Draw& draw, double everything) {
   for (std::size_t f = 0; f < hw::kFamilyCount; ++f) {
-    const Cause cause = cause_of(static_cast<Family>(f));
+    const auto family = static_cast<Family>(f);
     for (Efficiency& e : cluster.efficiency.table[f]) {
       const double busy = factor_of(draw, Cause::all_to_all_sm, e) * everything;
-      slow_down(e, factor_of(draw, cause, e) * everything);
+      slow_down(e, factor_of(draw, family, e, cluster.efficiency.forms) * everything);
       e.sm_busy_fixed_s *= busy;
       e.sm_busy_per_token_s *= busy;
     }

@@ -52,17 +52,21 @@ ops::Op mla_decode(JsonReader& in) {
       .row_bytes = Bytes{in.number_or("row_bytes", 1152.0, 1.0, kMaxCount)}};
 }
 
-// Every query gathers `topk` rows of its own; shorter contexts are padded to as many.
+// Every query gathers `topk` rows of its own; shorter contexts are padded to as many. Queries of
+// one sequence share its `context_tokens` rows, where that length is given.
 ops::Op sparse_attention(JsonReader& in) {
   const double queries = count(in, "query_tokens");
   const double topk = count(in, "topk");
+  const double sequences = in.number_or("sequences", queries, 1.0, kMaxCount);
+  const double context = in.number_or("context_tokens", 0.0, 0.0, kMaxCount);
   return ops::LatentAttention{.heads = in.integer_or("heads", 128, 1),
                               .qk_dim = 576,
                               .v_dim = 512,
                               .query_tokens = queries,
                               .kv_tokens = queries * topk,
+                              .kv_distinct = sequences * context,
                               .pairs = queries * topk,
-                              .sequences = in.number_or("sequences", queries, 1.0, kMaxCount),
+                              .sequences = sequences,
                               .row_bytes = Bytes{in.number("row_bytes", 1.0, kMaxCount)},
                               .sparse = true,
                               .prefill = in.boolean_or("prefill", false)};

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "catch.hpp"
 #include "fixtures.hpp"
 #include "forms/deepep.hpp"
@@ -7,10 +10,28 @@ using namespace fathom::forms::test;
 
 TEST_CASE("a large all-reduce moves 2 (n-1)/n of its message at the bulk share",
           "[forms][collective]") {
-  const Params p = params("nccl", "all_reduce").set("simple_share", 0.8).set("ll128_share", 0.05);
+  const Params p =
+      params("nccl", "integer/all_reduce").set("simple_share", 0.8).set("ll128_share", 0.05);
   const double bytes = 16e9;
   CHECK(p.seconds({8, bytes}) ==
         Approx(2.0 * 7.0 / 8.0 * bytes / (0.8 * hopper().scale_up)).epsilon(1e-3));
+}
+
+TEST_CASE("a switch that adds moves 1 + 1/n messages per link, if that is faster than a ring",
+          "[forms][collective]") {
+  const Params p = params("nccl", "all_reduce")
+                       .set("simple_share", 0.7)
+                       .set("pair_share", 1.0)
+                       .set("ll128_share", 0.05)
+                       .set("switch_share", 0.6);
+  const double bytes = 16e9;
+  const auto ranks = GENERATE(2.0, 4.0, 8.0, 72.0);
+  const double ring = 2.0 * (ranks - 1.0) / ranks / 0.7;
+  const double in_switch = (1.0 + 1.0 / ranks) / 0.6;
+  const double passes = p.seconds({ranks, bytes}) * hopper().scale_up / bytes;
+  CAPTURE(ranks, ring, in_switch);
+  CHECK(passes <= std::min(ring, in_switch) * 1.005);                     // and has its latency
+  CHECK(passes >= std::min(ring, in_switch) / std::pow(2.0, 1.0 / 8.0));  // the minimum is soft
 }
 
 TEST_CASE("a tiny collective is its latency", "[forms][collective]") {

@@ -47,6 +47,7 @@ const std::vector<Example> kExamples{
     {"mhc", "pre", {4096, 7168, 2, 4}},
     {"mhc", "post", {4096, 7168, 2, 4}},
     {"nccl", "all_reduce", {8, 1e7}},
+    {"nccl", "integer/all_reduce", {8, 1e7}},
     {"nccl", "alltoall", {4, 1e5}},
     {"custom_allreduce", "all_reduce", {8, 4e6}},
     {"deepep_ll_dispatch", "fp8", {128, 7168, 8, 256, 32, 4}},

@@ -184,6 +184,24 @@ TEST_CASE("a longer context never makes a decode core faster", "[timing][fitted]
   }
 }
 
+TEST_CASE("more queries per sequence end at the arithmetic share of the core", "[timing][fitted]") {
+  const hw::Cluster c = hw::load_cluster(GENERATE("h100-sxm", "h200", "b200"));
+  auto op = std::get<ops::LatentAttention>(latent(128.0, 8192.0));
+  const auto several = [&op, &c](double queries) {
+    ops::LatentAttention more = op;
+    more.query_tokens *= queries;
+    more.pairs *= queries;
+    return total(more, c);
+  };
+  const double share = c.efficiency.lookup(hw::Family::mla_decode, Math::bf16).compute;
+  for (const double queries : {1.0, 2.0, 4.0}) {
+    CAPTURE(c.id, queries);
+    const Seconds least = ops::cost(op).flops * queries / (c.device.peak_of(Math::bf16) * share);
+    CHECK(several(queries) >= least * 0.999999);
+    CHECK(several(2.0 * queries) <= several(queries) * 2.0 * 1.01);
+  }
+}
+
 TEST_CASE("beside communication compute keeps at most its time alone", "[timing][fitted]") {
   const hw::Cluster c = hw::load_cluster("h800");
   for (const ops::Op& op : {prefill(4096.0), gemm(4096.0, Dtype::fp8_block)}) {
@@ -192,6 +210,24 @@ TEST_CASE("beside communication compute keeps at most its time alone", "[timing]
     CHECK(slower > 1.05);
     CHECK(slower <= 132.0 / 108.0 * 1.01);
   }
+}
+
+TEST_CASE("attention is slowed for as long as communication runs beside it", "[timing][fitted]") {
+  const hw::Cluster c = hw::load_cluster("h800");
+  const ops::Op core = prefill(16384.0);
+  const auto at = [&](double beside) {
+    return time_of(core, c, {.sm_share = 108.0 / 132.0, .beside = beside}).total;
+  };
+  CHECK(at(0.0) == time_of(core, c, {}).total);
+  const double slower = at(1.0) / at(0.0);
+  CHECK(slower > 1.1);  // the trace: 1237 us beside communication, 1105 us alone
+  for (const double beside : {0.25, 0.5, 0.75}) {
+    CHECK(at(beside) / at(0.0) == Approx(1.0 + beside * (slower - 1.0)).epsilon(1e-3));
+  }
+  // products keep off the SMs of communication all the time
+  const ops::Op product = gemm(4096.0, Dtype::fp8_block);
+  CHECK(time_of(product, c, {.sm_share = 108.0 / 132.0, .beside = 0.0}).total ==
+        time_of(product, c, {.sm_share = 108.0 / 132.0, .beside = 1.0}).total);
 }
 
 TEST_CASE("experts timed whole contain what stands between their products", "[timing][fitted]") {

@@ -93,6 +93,82 @@ TEST_CASE("DeepGEMM's published rows on H800 come out within 15 percent", "[timi
   }
 }
 
+TEST_CASE("gathered rows are read once per prompt in prefill and once per query in decode",
+          "[timing][roofline]") {
+  hw::Cluster c = machine();
+  const auto entry = [&c](hw::Family f) -> hw::Efficiency& {
+    return c.efficiency.table[static_cast<std::size_t>(f)][static_cast<std::size_t>(Math::bf16)];
+  };
+  entry(hw::Family::sparse_prefill).compute = 0.6;
+  entry(hw::Family::sparse_attention).compute = 0.4;
+  constexpr double kQueries = 4096.0;
+  constexpr double kTopk = 2048.0;
+  ops::LatentAttention op{.heads = 1,  // one head: bound by memory
+                          .qk_dim = 576,
+                          .v_dim = 512,
+                          .query_tokens = kQueries,
+                          .kv_tokens = kQueries * kTopk,
+                          .kv_distinct = 8192.0,
+                          .pairs = kQueries * kTopk,
+                          .sequences = 1.0,
+                          .row_bytes = Bytes{1152.0},
+                          .sparse = true};
+  const double own = kQueries * (576.0 + 512.0) * 2.0;
+  CHECK(time_of(op, c, {}).total.value ==
+        Approx((kQueries * kTopk * 1152.0 + own) / 1e12).epsilon(1e-9));
+  op.prefill = true;
+  const double arithmetic = 2.0 * (576.0 + 512.0) * kQueries * kTopk / 60e12;
+  CHECK(time_of(op, c, {}).total.value ==
+        Approx(std::max((8192.0 * 1152.0 + own) / 1e12, arithmetic)).epsilon(1e-9));
+  // many heads: bound by arithmetic, each at its own share
+  op.heads = 128;
+  const double prefill = time_of(op, c, {}).total.value;
+  op.prefill = false;
+  CHECK(time_of(op, c, {}).total.value == Approx(prefill * 0.6 / 0.4).epsilon(1e-9));
+}
+
+TEST_CASE("a small kernel takes its floor, a large one its bytes and one gap",
+          "[timing][roofline]") {
+  hw::Cluster c = machine();
+  c.efficiency.table[static_cast<std::size_t>(hw::Family::norm)].fill(
+      {.overhead = 1_us, .floor = 2_us, .blend = 32.0});
+  const auto rows = GENERATE(1.0, 100.0, 250.0, 100000.0);
+  const auto kernels = GENERATE(1, 3);
+  const ops::Elementwise op{.kind = ops::ElementwiseKind::norm,
+                            .rows = rows,
+                            .read_bytes = 2048.0,
+                            .write_bytes = 2048.0,
+                            .kernels = kernels};
+  const double bytes = traffic(ops::cost(op)).value / 1e12;
+  const OpTime t = time_of(op, c, {});
+  CHECK(t.total.value == Approx(std::max(kernels * 2e-6, bytes + kernels * 1e-6)).epsilon(1e-12));
+  CHECK((t.bound == Bound::overhead) == (bytes < kernels * 1e-6));
+}
+
+TEST_CASE("send, wire and receive of a low-latency exchange add up to its whole",
+          "[timing][roofline]") {
+  const hw::Cluster c = hw::load_cluster(GENERATE("h800", "h100-sxm", "b200"));
+  const auto ranks = GENERATE(8, 64);
+  // on B200's links the SMs are the slower end from a few hundred tokens on
+  const auto tokens = GENERATE(1.0, 128.0, 1024.0);
+  ops::ExpertExchange op{.direction = ops::Exchange::dispatch,
+                         .group = {ranks, 1},
+                         .tokens = tokens,
+                         .copies = 8.0,
+                         .experts = 256.0,
+                         .copy_bytes = Bytes{7392.0},
+                         .low_latency = true};
+  const Seconds whole = time_of(op, c, {}).total;
+  Seconds parts;
+  for (const auto part :
+       {ops::ExchangePart::send, ops::ExchangePart::net, ops::ExchangePart::receive}) {
+    op.part = part;
+    parts += time_of(op, c, {}).total;
+  }
+  CAPTURE(c.id, ranks, tokens);
+  CHECK(parts.value == Approx(whole.value).epsilon(1e-12));
+}
+
 TEST_CASE("an arithmetic that the device lacks runs in the next wider one", "[timing][roofline]") {
   const auto peak = [](hw::Cluster& c, Math math) -> FlopsPerSecond& {
     return c.device.peak[static_cast<std::size_t>(math)];

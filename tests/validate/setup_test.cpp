@@ -51,6 +51,14 @@ TEST_CASE("operators cost what their shapes say", "[validate][setup]") {
   const ops::OpCost sparse = cost(
       op({{"op", "sparse_attention"}, {"query_tokens", 64}, {"topk", 2048}, {"row_bytes", 656}}));
   CHECK(sparse.kv_read.value == 64.0 * 2048 * 656);
+  // of the rows that 64 queries of one sequence gather, 4096 are different ones
+  const ops::OpCost shared = cost(op({{"op", "sparse_attention"},
+                                      {"query_tokens", 64},
+                                      {"topk", 2048},
+                                      {"sequences", 1},
+                                      {"context_tokens", 4096},
+                                      {"row_bytes", 656}}));
+  CHECK(shared.repeated.value == (64.0 * 2048 - 4096) * 656);
 }
 
 TEST_CASE("an indexer sees the whole context, or a causal triangle at its end",
