@@ -88,8 +88,7 @@ void sort_pairs(const ExpertsCall& call, State& s) {
 }
 
 RowPlan plan_for(std::int64_t rows, std::int64_t k, std::int64_t panels, Isa isa) {
-  const bool few = isa == Isa::amx && rows < kTileRows;
-  const ProductKernels& kernels = product_kernels(few ? vector_isa() : isa);
+  const ProductKernels& kernels = product_kernels(isa, rows);
   return {.kernels = &kernels,
           .blocking = product_blocking(kernels, rows, panels),
           .source = {.rows = rows, .k = k}};

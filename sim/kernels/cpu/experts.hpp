@@ -62,6 +62,5 @@ class ExpertsWorkspace {
 /// of workers. Weights of experts without tokens are not read. `amx` serves experts with few rows
 /// (below kTileRows) by vector_isa().
 void experts(const ExpertsCall& call, ExpertsWorkspace& workspace, Isa isa, ThreadPool& pool);
-inline constexpr std::int64_t kTileRows = 4;
 
 }  // namespace fathom::kernels::cpu

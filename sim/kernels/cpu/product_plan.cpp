@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "kernels/cpu/linear.hpp"
 
 namespace fathom::kernels::cpu {
 namespace {
@@ -32,6 +33,10 @@ const ProductKernels& product_kernels(Isa isa) {
     default:
       return portable::kProduct;
   }
+}
+
+const ProductKernels& product_kernels(Isa isa, std::int64_t rows) {
+  return product_kernels(isa == Isa::amx && rows < kTileRows ? vector_isa() : isa);
 }
 
 ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t rows,

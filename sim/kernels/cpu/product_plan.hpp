@@ -11,6 +11,8 @@
 namespace fathom::kernels::cpu {
 
 const ProductKernels& product_kernels(Isa isa);
+/// What serves `rows` rows: below kTileRows amx leaves them to vector_isa().
+const ProductKernels& product_kernels(Isa isa, std::int64_t rows);
 
 /// Blocking for `rows` x (steps x 32) x (panels x 32), from the caches of this processor.
 ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t rows,

@@ -20,6 +20,7 @@ struct Engine {
   static constexpr std::int64_t kRows = 4;
 
   static std::int64_t unit(std::int64_t) { return kRows; }
+  static std::int64_t panels_together(std::int64_t, std::int64_t) { return 1; }
   static void begin(std::int64_t) {}
   static void end() {}
 
@@ -32,14 +33,14 @@ struct Engine {
       for (int i = 0; i < kRows; ++i)
         std::memcpy(sums[i], r.sums + i * kPanel + 16 * half, sizeof sums[i]);
     const auto* x = static_cast<const float*>(r.rows);
-    const auto* w = static_cast<const Bf16*>(r.weights) + 512 * half;
+    const auto* w = static_cast<const Bf16*>(r.weights) + 32 * half;
     for (std::int64_t step = 0; step < r.steps; ++step, w += 1024)
       for (int pair = 0; pair < 16; ++pair, x += 2 * kRows) {
         float even[16];
         float odd[16];
         for (int c = 0; c < 16; ++c) {
-          even[c] = to_float(w[pair * 32 + 2 * c]);
-          odd[c] = to_float(w[pair * 32 + 2 * c + 1]);
+          even[c] = to_float(w[pair * 64 + 2 * c]);
+          odd[c] = to_float(w[pair * 64 + 2 * c + 1]);
         }
         for (int i = 0; i < kRows; ++i)
           for (int c = 0; c < 16; ++c) sums[i][c] += x[i] * even[c] + x[kRows + i] * odd[c];

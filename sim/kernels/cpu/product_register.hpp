@@ -34,7 +34,8 @@ struct Prefetch {
   }
 };
 
-/// The operands of one register block: `count` of `unit` rows x 32 columns over `steps`.
+/// The operands of one register block: `count` of `unit` rows x 32 columns over `steps`, in one or
+/// several panels at a time.
 struct Register {
   const void* rows = nullptr;
   const void* weights = nullptr;
@@ -43,6 +44,9 @@ struct Register {
   std::int64_t unit = 0;
   std::int64_t steps = 0;
   bool accumulate = false;
+  std::int64_t panels = 1;
+  std::int64_t panel_elements = 0;  // from one panel's weights to the next
+  std::int64_t panel_sums = 0;      // from one panel's sums to the next
 };
 
 }  // namespace fathom::kernels::cpu::blocks

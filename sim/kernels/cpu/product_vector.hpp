@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/product_blocks.hpp"
 #include "kernels/cpu/product_sinks.hpp"
+#include "kernels/cpu/product_strip.hpp"
 
 namespace fathom::kernels::cpu::blocks {
 
@@ -40,8 +41,8 @@ static void vector_block(const Register& r, Prefetch& fetch, Prefetch& rows_ahea
     for (int pair = 0; pair < 16; pair += kSplit) {
 #pragma GCC unroll 4
       for (int s = 0; s < kSplit; ++s) {
-        const auto left = Dot::load(w + (pair + s) * 32);
-        const auto right = Dot::load(w + 512 + (pair + s) * 32);
+        const auto left = Dot::load(w + (pair + s) * 64);
+        const auto right = Dot::load(w + (pair + s) * 64 + 32);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; ++i) Dot::add(sums[s][i], x + i * Dot::kWords, left, right);
         x += rows * Dot::kWords;
@@ -68,6 +69,9 @@ struct VectorEngine {
     if (rows <= 0) return 1;
     return blocks_of(rows, blocks_of(rows, kVectorRows));
   }
+  static std::int64_t panels_together(std::int64_t unit, std::int64_t panels) {
+    return panels >= strip_panels(unit) ? strip_panels(unit) : 1;
+  }
   static void begin(std::int64_t) {}
   static void end() { _mm_sfence(); }
 
@@ -77,6 +81,10 @@ struct VectorEngine {
         vector_block<Dot, 1>, vector_block<Dot, 2>,  vector_block<Dot, 3>,  vector_block<Dot, 4>,
         vector_block<Dot, 5>, vector_block<Dot, 6>,  vector_block<Dot, 7>,  vector_block<Dot, 8>,
         vector_block<Dot, 9>, vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
+    using Strip = void (*)(const Register&);
+    static constexpr Strip kStrips[4] = {vector_strip<Dot, 1, 8>, vector_strip<Dot, 2, 4>,
+                                         vector_strip<Dot, 3, 4>, vector_strip<Dot, 4, 2>};
+    if (r.panels > 1) return kStrips[r.unit - 1](r);
     kBlocks[r.unit - 1](r, fetch, rows_ahead);  // a short last block computes its zero rows along
   }
   static void pack_block(const ProductRows& source, std::int64_t row, std::int64_t step,

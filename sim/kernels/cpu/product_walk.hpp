@@ -79,7 +79,9 @@ struct Walk {
   void chunk() const {
     Prefetch rows_ahead = next_rows();
     Prefetch fetch = next_chunk();
-    for (std::int64_t panel = 0; panel < panels; ++panel) {
+    std::int64_t together = 1;
+    for (std::int64_t panel = 0; panel < panels; panel += together) {
+      together = Engine::panels_together(unit, panels - panel);
       if (!p.blocking.interleave) fetch = next_panel(panel);
       const void* w = weights(group + panel, step);
       for (std::int64_t i = 0; i < row_blocks; ++i)
@@ -89,7 +91,10 @@ struct Walk {
                        .count = least(unit, p.rows - i * unit),
                        .unit = unit,
                        .steps = steps,
-                       .accumulate = step > 0},
+                       .accumulate = step > 0,
+                       .panels = together,
+                       .panel_elements = p.panel_elements,
+                       .panel_sums = row_blocks * unit * kPanel},
                       fetch, rows_ahead);
     }
   }
