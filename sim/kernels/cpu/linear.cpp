@@ -98,7 +98,8 @@ void linear(const LinearCall& call, LinearWorkspace& workspace, Isa isa, ThreadP
   if (static_cast<int>(workspace.blocks.size()) < workers)
     workspace.blocks.resize(static_cast<std::size_t>(workers));
   for (Buffer<float>& block : workspace.blocks) grow(block, plan.block_floats());
-  pool.run([&](int worker) { plan.pack(workspace.rows.data(), worker, workers); });
+  pack_rows(plan.packed_bytes(), pool,
+            [&](int worker, int of) { plan.pack(workspace.rows.data(), worker, of); });
   pool.run([&](int worker) {
     multiply(call, plan, workspace.rows.data(), part_of(panels, 1, worker, workers),
              workspace.blocks[static_cast<std::size_t>(worker)].data());

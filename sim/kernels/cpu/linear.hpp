@@ -63,7 +63,7 @@ struct LinearCall {
 /// Error: |y - exact| <= k 2^-23 sum |x w|, in practice 1e-6 relative (Frobenius) for random
 /// operands; amx and avx512_bf16 take denormal operands and sums for zero. Columns are split over
 /// the pool; the result is bitwise the same for any number of workers.
-/// The pool may be no larger than the workspace's workers (it is grown if it is).
+/// A pool larger than the workspace's workers makes the workspace grow.
 void linear(const LinearCall& call, LinearWorkspace& workspace, Isa isa, ThreadPool& pool);
 /// The same for columns [columns.begin, columns.end) only (multiples of 32 apart from the last),
 /// on the calling thread: for callers that thread themselves, with a workspace per thread.

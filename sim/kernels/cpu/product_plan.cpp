@@ -59,7 +59,7 @@ ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t row
   const bool few = rows <= kFewRows;
   const std::int64_t most = few ? kStreams : std::clamp(room, kStreams, kMostPanels);
   const std::int64_t groups = std::max<std::int64_t>(1, (panels + most - 1) / most);
-  const std::int64_t even = (panels + groups - 1) / groups;
+  const std::int64_t even = few ? most : (panels + groups - 1) / groups;
   return {.block_rows = block_rows,
           .group_panels = std::max<std::int64_t>(2, (even + 1) / 2 * 2),
           .chunk_steps = chunk,
