@@ -55,6 +55,8 @@ struct ExpertsWorkspace::State {
   std::vector<std::int32_t> tokens;   // [pairs]: where a pair's row comes from and goes to
   std::vector<float> weights;         // [pairs]
   std::vector<Group> groups;
+  std::int64_t rows_bytes = 0;       // of this call
+  std::int64_t hidden_bytes = 0;     // of this call
   Buffer<std::uint8_t> rows;         // x of the pairs in the kernels' order
   Buffer<std::uint8_t> hidden_rows;  // hidden in the kernels' order
   Buffer<Bf16> hidden;               // [pairs, inter]
@@ -88,8 +90,7 @@ void sort_pairs(const ExpertsCall& call, State& s) {
 }
 
 RowPlan plan_for(std::int64_t rows, std::int64_t k, std::int64_t panels, Isa isa) {
-  const bool few = isa == Isa::amx && rows < kTileRows;
-  const ProductKernels& kernels = product_kernels(few ? vector_isa() : isa);
+  const ProductKernels& kernels = product_kernels(isa, rows);
   return {.kernels = &kernels,
           .blocking = product_blocking(kernels, rows, panels),
           .source = {.rows = rows, .k = k}};
@@ -98,9 +99,8 @@ RowPlan plan_for(std::int64_t rows, std::int64_t k, std::int64_t panels, Isa isa
 /// Where every expert's rows lie, and room for them.
 void plan_groups(const ExpertsCall& call, State& s, Isa isa, int workers) {
   const PackedExperts& w = *call.weights;
-  std::int64_t rows_bytes = 0;
-  std::int64_t hidden_bytes = 0;
   std::int64_t sums = 0;
+  s.rows_bytes = s.hidden_bytes = 0;
   s.groups.clear();
   for (std::size_t e = 0; e < w.experts.size(); ++e) {
     const std::int64_t rows = s.offsets[e + 1] - s.offsets[e];
@@ -112,18 +112,18 @@ void plan_groups(const ExpertsCall& call, State& s, Isa isa, int workers) {
         .first = first,
         .gate_up = plan_for(rows, w.dim, tasks_for(expert.gate_up.panels(), workers).grain, isa),
         .down = plan_for(rows, w.inter, tasks_for(expert.down.panels(), workers).grain, isa),
-        .gate_up_bytes = rows_bytes,
-        .down_bytes = hidden_bytes};
+        .gate_up_bytes = s.rows_bytes,
+        .down_bytes = s.hidden_bytes};
     group.gate_up.source.x = call.x;
     group.gate_up.source.stride = call.x_stride;
     group.gate_up.source.ids = s.tokens.data() + first;
-    rows_bytes += group.gate_up.packed_bytes();
-    hidden_bytes += group.down.packed_bytes();
+    s.rows_bytes += group.gate_up.packed_bytes();
+    s.hidden_bytes += group.down.packed_bytes();
     sums = std::max({sums, group.gate_up.block_floats(), group.down.block_floats()});
     s.groups.push_back(group);
   }
-  grow(s.rows, rows_bytes);
-  grow(s.hidden_rows, hidden_bytes);
+  grow(s.rows, s.rows_bytes);
+  grow(s.hidden_rows, s.hidden_bytes);
   grow(s.hidden, s.offsets[w.experts.size()] * w.inter);
   for (Group& group : s.groups) {
     group.down.source.x = s.hidden.data() + group.first * w.inter;
@@ -200,21 +200,20 @@ void experts(const ExpertsCall& call, ExpertsWorkspace& workspace, Isa isa, Thre
   plan_groups(call, s, isa, workers);
   const PackedExpert& any = call.weights->experts.front();
   // An expert's few rows go to one worker; which one differs from expert to expert.
-  const auto turn = [&](int worker, std::size_t group) {
+  const auto turn = [](int worker, std::size_t group, int of) {
     return static_cast<int>((static_cast<std::size_t>(worker) + group) %
-                            static_cast<std::size_t>(workers));
+                            static_cast<std::size_t>(of));
   };
   const auto block = [&](int worker) { return s.blocks[static_cast<std::size_t>(worker)].data(); };
-  pool.run([&](int worker) {
+  pack_rows(s.rows_bytes, pool, [&](int worker, int of) {
     for (std::size_t g = 0; g < s.groups.size(); ++g)
-      s.groups[g].gate_up.pack(s.rows.data() + s.groups[g].gate_up_bytes, turn(worker, g), workers);
+      s.groups[g].gate_up.pack(s.rows.data() + s.groups[g].gate_up_bytes, turn(worker, g, of), of);
   });
   share_out(tasks_for(any.gate_up.panels(), workers), pool,
             [&](Range panels, int worker) { multiply_gate_up(call, s, panels, block(worker)); });
-  pool.run([&](int worker) {
+  pack_rows(s.hidden_bytes, pool, [&](int worker, int of) {
     for (std::size_t g = 0; g < s.groups.size(); ++g)
-      s.groups[g].down.pack(s.hidden_rows.data() + s.groups[g].down_bytes, turn(worker, g),
-                            workers);
+      s.groups[g].down.pack(s.hidden_rows.data() + s.groups[g].down_bytes, turn(worker, g, of), of);
   });
   share_out(tasks_for(any.down.panels(), workers), pool,
             [&](Range panels, int worker) { multiply_down(call, s, panels, block(worker)); });

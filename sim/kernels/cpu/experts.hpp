@@ -40,8 +40,9 @@ struct ExpertsCall {
   bool accumulate = false;  // add to what y holds (shared experts first, routed on top)
 };
 
-/// Sorted pairs, rows and hidden rows in the kernels' order, sums. Grows to the largest call, then
-/// no call allocates. One call at a time.
+/// Sorted pairs, rows and hidden rows in the kernels' order, sums: per (token, choice) pair
+/// 2 dim + 4 inter bytes (avx512 and portable 4 dim + 6 inter). Grows to the largest call, then no
+/// call allocates. One call at a time.
 class ExpertsWorkspace {
  public:
   ExpertsWorkspace();
@@ -62,6 +63,5 @@ class ExpertsWorkspace {
 /// of workers. Weights of experts without tokens are not read. `amx` serves experts with few rows
 /// (below kTileRows) by vector_isa().
 void experts(const ExpertsCall& call, ExpertsWorkspace& workspace, Isa isa, ThreadPool& pool);
-inline constexpr std::int64_t kTileRows = 4;
 
 }  // namespace fathom::kernels::cpu

@@ -16,10 +16,10 @@ void pack_panel(const Bf16* w, std::int64_t rows, std::int64_t k, Bf16* panel) {
   for (std::int64_t at = 0; at < k; at += PackedLinear::kStep, panel += PackedLinear::kStepElements)
     for (std::int64_t o = 0; o < rows; ++o) {
       const Bf16* from = w + o * k + at;
-      Bf16* to = panel + o / 16 * 512 + o % 16 * 2;
+      Bf16* to = panel + 2 * o;
       const std::int64_t count = std::min(PackedLinear::kStep, k - at);
-      for (std::int64_t i = 0; i + 1 < count; i += 2) std::copy_n(from + i, 2, to + i * 16);
-      if (count % 2 != 0) to[(count - 1) * 16] = from[count - 1];
+      for (std::int64_t i = 0; i + 1 < count; i += 2) std::copy_n(from + i, 2, to + i * kPanel);
+      if (count % 2 != 0) to[(count - 1) * kPanel] = from[count - 1];
     }
 }
 
@@ -36,7 +36,7 @@ void check(const LinearCall& call) {
 }
 
 RowPlan plan_of(const LinearCall& call, std::int64_t panels, Isa isa) {
-  const ProductKernels& kernels = product_kernels(isa);
+  const ProductKernels& kernels = product_kernels(isa, call.rows);
   return {.kernels = &kernels,
           .blocking = product_blocking(kernels, call.rows, panels),
           .source = {.x = call.x, .stride = call.x_stride, .rows = call.rows, .k = call.w->k}};
@@ -98,7 +98,8 @@ void linear(const LinearCall& call, LinearWorkspace& workspace, Isa isa, ThreadP
   if (static_cast<int>(workspace.blocks.size()) < workers)
     workspace.blocks.resize(static_cast<std::size_t>(workers));
   for (Buffer<float>& block : workspace.blocks) grow(block, plan.block_floats());
-  pool.run([&](int worker) { plan.pack(workspace.rows.data(), worker, workers); });
+  pack_rows(plan.packed_bytes(), pool,
+            [&](int worker, int of) { plan.pack(workspace.rows.data(), worker, of); });
   pool.run([&](int worker) {
     multiply(call, plan, workspace.rows.data(), part_of(panels, 1, worker, workers),
              workspace.blocks[static_cast<std::size_t>(worker)].data());

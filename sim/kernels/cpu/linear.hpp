@@ -11,8 +11,9 @@
 namespace fathom::kernels::cpu {
 
 /// A weight w [n, k] (nn.Linear's layout) in the order in which the kernels read it: panels of 32
-/// outputs, a panel in steps of 32 inputs, a step as two tiles of 16 pairs of inputs x 16 outputs x
-/// 2 (what tdpbf16ps and vdpbf16ps take). Zero-padded, so any n and k work: 2 KiB per step.
+/// outputs, a panel in steps of 32 inputs, a step as 16 pairs of inputs x 32 outputs x 2. That is
+/// what tdpbf16ps (two tiles side by side) and vdpbf16ps take, and whole panels are read in the
+/// order of their addresses. Zero-padded, so any n and k work: 2 KiB per step.
 struct PackedLinear {
   static constexpr std::int64_t kPanel = 32;  // outputs
   static constexpr std::int64_t kStep = 32;   // inputs
@@ -20,7 +21,7 @@ struct PackedLinear {
 
   std::int64_t n = 0;
   std::int64_t k = 0;
-  Buffer<Bf16> tiles;  // [panels, steps, 2, 16, 16, 2]
+  Buffer<Bf16> tiles;  // [panels, steps, 16, 32, 2]
 
   std::int64_t panels() const { return (n + kPanel - 1) / kPanel; }
   std::int64_t steps() const { return (k + kStep - 1) / kStep; }
@@ -31,6 +32,10 @@ PackedLinear pack_linear(const Bf16* w, std::int64_t n, std::int64_t k);
 /// Gate and up projection of one feed-forward layer, both [inter, k], as one weight of 2 inter
 /// outputs whose panels alternate: gate 0..31, up 0..31, gate 32..63, ...; n counts whole panels.
 PackedLinear pack_gate_up(const Bf16* gate, const Bf16* up, std::int64_t inter, std::int64_t k);
+
+/// Calls with fewer rows wait for the weights alone: `amx` leaves them to vector_isa(), which reads
+/// 4 to 8 panels line by line in turn.
+inline constexpr std::int64_t kTileRows = 4;
 
 /// What calls need beside their operands: rows in the kernels' order and, per worker, a block of
 /// sums that stays in L2. Grows to the largest call and is then reused: no allocation in a call
@@ -58,7 +63,7 @@ struct LinearCall {
 /// Error: |y - exact| <= k 2^-23 sum |x w|, in practice 1e-6 relative (Frobenius) for random
 /// operands; amx and avx512_bf16 take denormal operands and sums for zero. Columns are split over
 /// the pool; the result is bitwise the same for any number of workers.
-/// The pool may be no larger than the workspace's workers (it is grown if it is).
+/// A pool larger than the workspace's workers makes the workspace grow.
 void linear(const LinearCall& call, LinearWorkspace& workspace, Isa isa, ThreadPool& pool);
 /// The same for columns [columns.begin, columns.end) only (multiples of 32 apart from the last),
 /// on the calling thread: for callers that thread themselves, with a workspace per thread.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "kernels/cpu/linear.hpp"
 
 namespace fathom::kernels::cpu {
 namespace {
@@ -34,6 +35,10 @@ const ProductKernels& product_kernels(Isa isa) {
   }
 }
 
+const ProductKernels& product_kernels(Isa isa, std::int64_t rows) {
+  return product_kernels(isa == Isa::amx && rows < kTileRows ? vector_isa() : isa);
+}
+
 ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t rows,
                                  std::int64_t panels) {
   const CpuFeatures& cpu = cpu_features();
@@ -54,7 +59,7 @@ ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t row
   const bool few = rows <= kFewRows;
   const std::int64_t most = few ? kStreams : std::clamp(room, kStreams, kMostPanels);
   const std::int64_t groups = std::max<std::int64_t>(1, (panels + most - 1) / most);
-  const std::int64_t even = (panels + groups - 1) / groups;
+  const std::int64_t even = few ? most : (panels + groups - 1) / groups;
   return {.block_rows = block_rows,
           .group_panels = std::max<std::int64_t>(2, (even + 1) / 2 * 2),
           .chunk_steps = chunk,

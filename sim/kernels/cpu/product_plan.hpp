@@ -11,6 +11,8 @@
 namespace fathom::kernels::cpu {
 
 const ProductKernels& product_kernels(Isa isa);
+/// What serves `rows` rows: below kTileRows amx leaves them to vector_isa().
+const ProductKernels& product_kernels(Isa isa, std::int64_t rows);
 
 /// Blocking for `rows` x (steps x 32) x (panels x 32), from the caches of this processor.
 ProductBlocking product_blocking(const ProductKernels& kernels, std::int64_t rows,
@@ -50,6 +52,17 @@ struct RowPlan {
   /// `product` (weights, panels and sink of the first row set) for all blocks of rows.
   void multiply(const std::uint8_t* packed, Product product) const;
 };
+
+/// `pack(worker, workers)` on the pool, or by the caller alone where that takes no longer than
+/// waking the others: 32 KiB is some 3 us.
+template <class Pack>
+void pack_rows(std::int64_t bytes, ThreadPool& pool, Pack pack) {
+  constexpr std::int64_t kAlone = std::int64_t{32} << 10;
+  if (bytes <= kAlone)
+    pack(0, 1);
+  else
+    pool.run([&](int worker) { pack(worker, pool.size()); });
+}
 
 template <class T>
 void grow(Buffer<T>& buffer, std::int64_t count) {

@@ -18,10 +18,12 @@ struct TileEngine {
   static constexpr std::int64_t kElementBytes = 2;
   static constexpr std::int64_t kRows = 16;  // of a tile
   static constexpr std::int64_t kTile = kRows * kStep;
-  static constexpr std::ptrdiff_t kRowBytes = 64;  // of rows and weights
+  static constexpr std::ptrdiff_t kRowBytes = 64;
+  static constexpr std::ptrdiff_t kPairBytes = 128;  // of weights: two tiles side by side
   static constexpr std::ptrdiff_t kSumBytes = 4 * kPanel;
 
   static std::int64_t unit(std::int64_t rows) { return rows <= kRows ? kRows : 2 * kRows; }
+  static std::int64_t panels_together(std::int64_t, std::int64_t) { return 1; }
   static void begin(std::int64_t rows) {
     TileShape shapes[8];
     const int top = rows < kRows ? static_cast<int>(rows) : 16;
@@ -53,11 +55,11 @@ struct TileEngine {
     }
     const auto* x = static_cast<const ProductBf16*>(r.rows);
     const auto* w = static_cast<const ProductBf16*>(r.weights);
-    for (std::int64_t s = 0; s < r.steps; ++s, x += 2 * kTile, w += 2 * kTile) {
+    for (std::int64_t s = 0; s < r.steps; ++s, x += 2 * kTile, w += kStepElements) {
       Tiles::template load<4>(x, kRowBytes);
-      Tiles::template load<6>(w, kRowBytes);
+      Tiles::template load<6>(w, kPairBytes);
       Tiles::template dot<0, 4, 6>();
-      Tiles::template load<7>(w + kTile, kRowBytes);
+      Tiles::template load<7>(w + kStep, kPairBytes);
       Tiles::template dot<1, 4, 7>();
       Tiles::template load<5>(x + kTile, kRowBytes);
       Tiles::template dot<2, 5, 6>();
@@ -80,11 +82,11 @@ struct TileEngine {
     }
     const auto* x = static_cast<const ProductBf16*>(r.rows);
     const auto* w = static_cast<const ProductBf16*>(r.weights);
-    for (std::int64_t s = 0; s < r.steps; ++s, x += r.unit * kStep, w += 2 * kTile) {
+    for (std::int64_t s = 0; s < r.steps; ++s, x += r.unit * kStep, w += kStepElements) {
       Tiles::template load<4>(x, kRowBytes);
-      Tiles::template load<6>(w, kRowBytes);
+      Tiles::template load<6>(w, kPairBytes);
       Tiles::template dot<0, 4, 6>();
-      Tiles::template load<7>(w + kTile, kRowBytes);
+      Tiles::template load<7>(w + kStep, kPairBytes);
       Tiles::template dot<1, 4, 7>();
       fetch.step();
       rows_ahead.step();

@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/product_blocks.hpp"
 #include "kernels/cpu/product_sinks.hpp"
+#include "kernels/cpu/product_strip.hpp"
 
 namespace fathom::kernels::cpu::blocks {
 
@@ -18,45 +19,32 @@ namespace fathom::kernels::cpu::blocks {
 /// Rows of a register block: as many as leave registers for the weights (2 x 12 sums of 32).
 constexpr std::int64_t kVectorRows = 12;
 
-/// `rows` x 32 sums in registers. One or two rows split their sums by pairs, because a chain of
-/// dependent multiply-adds has a latency of 4 to 6 cycles and each row brings only two chains.
+/// `rows` x 32 sums in registers.
 template <class Dot, int rows>
 static void vector_block(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
-  constexpr int kSplit = rows <= 2 ? 4 : rows <= 4 ? 2 : 1;
-  __m512 sums[kSplit][rows][2];
-#pragma GCC unroll 4
-  for (int s = 0; s < kSplit; ++s)
+  __m512 sums[rows][2];
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; ++i)
+  for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 2
-      for (int h = 0; h < 2; ++h)
-        sums[s][i][h] = r.accumulate && s == 0 ? _mm512_load_ps(r.sums + i * kPanel + 16 * h)
-                                               : _mm512_setzero_ps();
+    for (int h = 0; h < 2; ++h)
+      sums[i][h] =
+          r.accumulate ? _mm512_load_ps(r.sums + i * kPanel + 16 * h) : _mm512_setzero_ps();
   const auto* x = static_cast<const typename Dot::Word*>(r.rows);
   const auto* w = static_cast<const ProductBf16*>(r.weights);
-  for (std::int64_t step = 0; step < r.steps; ++step, w += kStepElements) {
+  for (std::int64_t step = 0; step < r.steps; ++step) {
     fetch.step();
     rows_ahead.step();
-    for (int pair = 0; pair < 16; pair += kSplit) {
-#pragma GCC unroll 4
-      for (int s = 0; s < kSplit; ++s) {
-        const auto left = Dot::load(w + (pair + s) * 32);
-        const auto right = Dot::load(w + 512 + (pair + s) * 32);
+    for (int pair = 0; pair < 16; ++pair, x += rows * Dot::kWords, w += 2 * kPanel) {
+      const auto left = Dot::load(w);
+      const auto right = Dot::load(w + kPanel);
 #pragma GCC unroll 12
-        for (int i = 0; i < rows; ++i) Dot::add(sums[s][i], x + i * Dot::kWords, left, right);
-        x += rows * Dot::kWords;
-      }
+      for (int i = 0; i < rows; ++i) Dot::add(sums[i], x + i * Dot::kWords, left, right);
     }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      __m512 sum = sums[0][i][h];
-#pragma GCC unroll 4
-      for (int s = 1; s < kSplit; ++s) sum = _mm512_add_ps(sum, sums[s][i][h]);
-      _mm512_store_ps(r.sums + i * kPanel + 16 * h, sum);
-    }
+    for (int h = 0; h < 2; ++h) _mm512_store_ps(r.sums + i * kPanel + 16 * h, sums[i][h]);
 }
 
 /// Engine of blocks::run for AVX-512. Packed rows: [pair, unit, kWords].
@@ -68,16 +56,20 @@ struct VectorEngine {
     if (rows <= 0) return 1;
     return blocks_of(rows, blocks_of(rows, kVectorRows));
   }
+  static std::int64_t panels_together(std::int64_t unit, std::int64_t panels) {
+    return strip_panels(unit, panels);
+  }
   static void begin(std::int64_t) {}
   static void end() { _mm_sfence(); }
 
   static void block(const Register& r, Prefetch& fetch, Prefetch& rows_ahead) {
+    if (r.unit <= kStripRows) return strip<Dot>(r);
     using Block = void (*)(const Register&, Prefetch&, Prefetch&);
-    static constexpr Block kBlocks[kVectorRows] = {
-        vector_block<Dot, 1>, vector_block<Dot, 2>,  vector_block<Dot, 3>,  vector_block<Dot, 4>,
+    static constexpr Block kBlocks[kVectorRows - kStripRows] = {
         vector_block<Dot, 5>, vector_block<Dot, 6>,  vector_block<Dot, 7>,  vector_block<Dot, 8>,
         vector_block<Dot, 9>, vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
-    kBlocks[r.unit - 1](r, fetch, rows_ahead);  // a short last block computes its zero rows along
+    // A short last block computes its zero rows along.
+    kBlocks[r.unit - kStripRows - 1](r, fetch, rows_ahead);
   }
   static void pack_block(const ProductRows& source, std::int64_t row, std::int64_t step,
                          std::int64_t steps, void* packed) {

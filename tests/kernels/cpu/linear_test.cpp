@@ -97,9 +97,9 @@ TEST_CASE("rows beyond one block of sums start a new block", "[cpu][linear]") {
 
 TEST_CASE("a linear layer is bitwise the same for any number of workers", "[cpu][linear]") {
   const Isa isa = GENERATE(from_range(supported_isas()));
-  const std::int64_t rows = GENERATE(1, 9, 70);
+  const std::int64_t rows = GENERATE(1, 2, 3, 4, 9, 70);
   CAPTURE(name(isa), rows);
-  const Case c{rows, 330, 600};
+  const Case c{rows, 700, 300};
   const std::vector<float> one = run_linear(c, isa, 1);
   CHECK(run_linear(c, isa, 2) == one);
   CHECK(run_linear(c, isa, 3) == one);
@@ -190,6 +190,43 @@ TEST_CASE("the tile engine computes x w^T on emulated tiles", "[cpu][linear][til
                                 .block = block.data(),
                                 .sink = {.y = y.data(), .stride = c.y_stride, .columns = n}});
   check_close(c, columns_of(c, y));
+}
+
+TEST_CASE("the tile engine gathers rows by id and adds its sums by id", "[cpu][linear][tiles]") {
+  if (!supported(Isa::avx512)) return;
+  const std::int64_t rows = GENERATE(3, 20, 70);
+  const Case c{rows, 45, 70};
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < rows; ++i) ids.push_back(static_cast<std::int32_t>(rows - 1 - i));
+  const std::vector<float> factors = random_floats(rows, 5);
+  RowPlan plan{.kernels = &kEmulatedProduct,
+               .blocking = product_blocking(kEmulatedProduct, rows, c.packed.panels()),
+               .source = {.x = c.x.data(),
+                          .stride = c.shape.x_stride,
+                          .ids = ids.data(),
+                          .rows = rows,
+                          .k = c.shape.k}};
+  Buffer<std::uint8_t> packed{plan.packed_bytes()};
+  Buffer<float> block{plan.block_floats()};
+  plan.pack(packed.data(), 0, 1);
+  std::vector<float> y(static_cast<std::size_t>(rows * c.shape.n), 2.0F);
+  plan.multiply(packed.data(), {.weights = c.packed.panel(0),
+                                .panel_elements = c.packed.panel_elements(),
+                                .panels = c.packed.panels(),
+                                .block = block.data(),
+                                .sink = {.kind = ProductSink::Kind::scatter,
+                                         .y = y.data(),
+                                         .stride = c.shape.n,
+                                         .columns = c.shape.n,
+                                         .ids = ids.data(),
+                                         .weights = factors.data()}});
+  ExactProduct exact = c.exact();
+  for (std::size_t i = 0; i < exact.y.size(); ++i) {
+    const std::size_t row =
+        static_cast<std::size_t>(rows) - 1 - i / static_cast<std::size_t>(c.shape.n);
+    exact.y[i] = 2.0 + double{factors[row]} * exact.y[i];
+  }
+  CHECK(relative_error(y, exact.y) <= kTolerance);
 }
 
 }  // namespace fathom::kernels::cpu
