@@ -9,8 +9,9 @@ namespace fathom::kernels::cpu {
 struct KvSpan;
 enum class KvStorage : std::uint8_t;
 
-constexpr int kLanes = 16;      // query rows per group: fp32 lanes of a vector, columns of a tile
-constexpr int kChunkRows = 16;  // cache rows that lie at one stride: rows of a tile
+constexpr int kLanes = 16;        // query rows per group: fp32 lanes of a vector, columns of a tile
+constexpr int kFewQueryRows = 4;  // up to here vectors run along the elements of a query row
+constexpr int kChunkRows = 16;    // cache rows that lie at one stride: rows of a tile
 constexpr int kMaxBlockRows = 128;  // cache rows that pass through L2 at a time
 constexpr int kMaxChunks = kMaxBlockRows / kChunkRows;
 constexpr int kMaxGroups = 16;  // 256 query rows
@@ -63,6 +64,7 @@ struct AttentionJob {
   std::int64_t block_rows = 0;          // multiple of 32
   float log2_scale = 1.0F;              // softmax scale times log2(e)
   const Word* queries = nullptr;        // [groups][qk words][16]
+  const Word* query_rows = nullptr;     // [rows][qk words], of few query rows
   const std::int32_t* begin = nullptr;  // [groups][16]: cache rows that a query row sees
   const std::int32_t* end = nullptr;
   RowReader* reader = nullptr;

@@ -37,7 +37,7 @@ struct Unit {
 };
 
 struct Workspace {
-  Buffer<std::uint32_t> queries, key_words, value_words, probs;
+  Buffer<std::uint32_t> queries, query_rows, key_words, value_words, probs;
   Buffer<std::int32_t> begin, end;
   Buffer<std::uint16_t> key_space, value_space;
   Buffer<float> scores, out, maximum, sum;
@@ -74,6 +74,13 @@ void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int
   else
     for (std::int64_t d = 0; d < padded; d += 2)
       column[d / 2 * kLanes] = value(d) | value(d + 1) << 16;
+}
+
+/// Query rows out of their panel.
+void unpack_rows(std::int64_t rows, std::int64_t words, Workspace& w) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t k = 0; k < words; ++k)
+      w.query_rows[r * words + k] = w.queries[k * kLanes + r];
 }
 
 struct AttentionPlan::State {
@@ -114,6 +121,7 @@ Workspace AttentionPlan::State::workspace() const {
   const std::int64_t terms = kernel.terms_per_word;
   Workspace w;
   w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
+  w.query_rows = Buffer<std::uint32_t>{kFewQueryRows * qk_padded / terms};
   if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
   w.value_words = Buffer<std::uint32_t>{block * 4 * kLanes / terms};
   w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
@@ -246,6 +254,7 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
   std::fill_n(maximum, groups * kLanes, kNever);
   std::fill_n(sum, groups * kLanes, 0.0F);
   pack_queries(unit, w);
+  if (unit.rows <= kFewQueryRows) unpack_rows(unit.rows, qk_padded / kernel.terms_per_word, w);
   RowReader rows = reader(unit, w);
   kernel.attend({.qk = shape.qk_head_dim,
                  .v = shape.v_head_dim,
@@ -258,6 +267,7 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
                  .block_rows = kernel.block_rows,
                  .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
                  .queries = w.queries.data(),
+                 .query_rows = w.query_rows.data(),
                  .begin = w.begin.data(),
                  .end = w.end.data(),
                  .reader = &rows,

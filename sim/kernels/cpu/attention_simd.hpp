@@ -48,6 +48,17 @@ struct Avx512Vector {
     return _mm512_add_ps(_mm512_shuffle_f32x4(eights[0], eights[1], 0x88),
                          _mm512_shuffle_f32x4(eights[0], eights[1], 0xdd));
   }
+  static float largest_lane(__m512 x) { return _mm512_reduce_max_ps(x); }
+  static float lane_sum(__m512 x) { return _mm512_reduce_add_ps(x); }
+  /// Lanes at positions first, first + 1, ... that lie in begin..end; `otherwise` in the others.
+  static __m512 keep_range(__m512 x, std::int64_t first, std::int64_t begin, std::int64_t end,
+                           float otherwise) {
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(first)));
+    const __mmask16 seen = _mm512_cmpge_epi32_mask(at, _mm512_set1_epi32(static_cast<int>(begin))) &
+                           _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(static_cast<int>(end)));
+    return _mm512_mask_mov_ps(set1(otherwise), seen, x);
+  }
   static void ask_for(const void* line) {
     _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
   }

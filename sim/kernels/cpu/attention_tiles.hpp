@@ -21,7 +21,7 @@ struct TilePairs : Avx512Vector {
   }
 };
 
-/// 16 x 16 words transposed in place: pairs [pair][query row] become an A tile [query row][pair].
+/// 16 x 16 words transposed in place.
 inline void transpose_tile(Word* tile) {
   __m512i r[16], t[16];
   for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(tile + i * kLanes);
@@ -112,6 +112,7 @@ class SoftmaxSteps {
     Word* probs = job_->probs + group_ * (job_->block_rows / 2) * kLanes;
     masked_ ? eight_rows<true>(probs) : eight_rows<false>(probs);
     row_ += kRows;
+    // Pairs [pair][query row] become an A tile [query row][pair].
     if (row_ % 32 == 0) transpose_tile(probs + (row_ - 32) / 2 * kLanes);
     if (row_ < rows_) return;
     float* total = job_->sum + group_ * kLanes;

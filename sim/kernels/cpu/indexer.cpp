@@ -86,6 +86,7 @@ void IndexerState::run_unit(const Unit& unit, const IndexerQueries& queries, KvS
   kernel.index({.job = {.qk = shape.head_dim,
                         .qk_padded = padded,
                         .groups = unit.tokens * groups_per_token,
+                        .rows = unit.tokens * groups_per_token * kLanes,
                         .first = unit.first,
                         .last = unit.last,
                         .block_rows = kernel.block_rows,
