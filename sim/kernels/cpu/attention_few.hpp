@@ -16,25 +16,57 @@ struct FewRows {
   using Steps = AttentionSteps<P>;
   static constexpr int kTerms = P::kTermsPerWord;
 
+  /// Scores of `rows` query rows from r on and 16 / rows cache rows: 16 sums in registers.
+  template <int rows>
+  static void score_tile(const AttentionJob& job, const Chunk& keys, std::int64_t r, int t,
+                         float* out) {
+    constexpr int kKeys = kLanes / rows;
+    constexpr int kPointers = (kKeys + 3) / 4;
+    const std::int64_t words = job.qk_padded / kTerms;
+    const std::uint16_t* at[kPointers];
+    for (int i = 0; i < kPointers; ++i) at[i] = keys.rows + (t + 4 * i) * keys.stride;
+    const Word* query[rows];
+    for (int q = 0; q < rows; ++q)
+      query[q] = job.query_rows + (r + q < job.rows ? r + q : job.rows - 1) * words;
+    V sum[kLanes];
+    for (V& x : sum) x = P::set1(0.0F);
+    for (std::int64_t k = 0; k < words; k += kLanes) {
+      typename P::Words q[rows];
+      for (int i = 0; i < rows; ++i) q[i] = P::load_words(query[i] + k);
+      for (int key = 0; key < kKeys; ++key) {
+        const typename P::Words x = P::load_elements(at[key / 4] + key % 4 * keys.stride);
+        for (int i = 0; i < rows; ++i) sum[i * kKeys + key] = P::dot(sum[i * kKeys + key], q[i], x);
+      }
+      for (int i = 0; i < kPointers; ++i) {
+        at[i] += kLanes * kTerms;
+        __asm__("" : "+r"(at[i]));  // as in multiply()
+      }
+    }
+    alignas(64) float scores[kLanes];
+    P::store(scores, P::lane_sums(sum));
+    for (int q = 0; q < rows && r + q < job.rows; ++q)
+      for (int key = 0; key < kKeys; ++key)
+        out[q * job.block_rows + t + key] = scores[q * kKeys + key];
+  }
+
+  template <int rows>
+  static void score_rows(const AttentionJob& job, const Chunk& keys, std::int64_t c) {
+    for (std::int64_t r = 0; r < job.rows; r += rows)
+      for (int t = 0; t < kChunkRows; t += kLanes / rows)
+        score_tile<rows>(job, keys, r, t, job.scores + r * job.block_rows + c * kChunkRows);
+  }
+
   /// Scores [query row][block row] of 16 cache rows.
   static void score(const AttentionJob& job, const Chunk& keys, const Chunk& next, std::int64_t c) {
-    const std::int64_t words = job.qk_padded / kTerms;
-    for (std::int64_t r = 0; r < job.rows; ++r) {
-      const Word* query = job.query_rows + r * words;
-      V sum[kChunkRows];
-      for (V& x : sum) x = P::set1(0.0F);
-      for (std::int64_t k = 0; k < words; k += kLanes) {
-        const typename P::Words q = P::load_words(query + k);
-        for (int i = 0; i < kChunkRows; ++i) {
-          const std::int64_t at = k * kTerms + i * keys.stride;
-          sum[i] = P::dot(sum[i], q, P::load_elements(keys.rows + at));
-        }
-      }
-      P::store(job.scores + r * job.block_rows + c * kChunkRows, P::lane_sums(sum));
-    }
     for (int i = 0; i < kChunkRows; ++i)
       for (std::int64_t d = job.shared ? job.v_padded : 0; d < job.qk_padded; d += 32)
         P::ask_for(next.rows + i * next.stride + d);
+    if (job.rows > 2)
+      score_rows<4>(job, keys, c);
+    else if (job.rows == 2)
+      score_rows<2>(job, keys, c);
+    else
+      score_rows<1>(job, keys, c);
   }
 
   /// The running maximum of a row raised to `top` where that outgrows it.
