@@ -109,15 +109,16 @@ struct FewRows {
 
   /// Output of `rows` query rows and `strips` x 32 values from v on.
   template <int rows, int strips>
-  static void add_values(const AttentionJob& job, const KeyBlock& block, std::int64_t v) {
+  static void add_values(const AttentionJob& job, const KeyBlock& block, std::int64_t v,
+                         std::int64_t r0 = 0) {
     const typename P::Strip strip{};
     const std::int64_t row_words = job.block_rows / kTerms;
-    float* out = job.out + v * kLanes;
+    float* out = job.out + (v + r0) * kLanes;
     V sum[strips][2][rows];
     for (int s = 0; s < 2 * strips; ++s)
       for (int r = 0; r < rows; ++r)
         sum[s / 2][s % 2][r] = P::load(out + (s * kLanes + r) * kLanes);
-    const Word* probs = job.probs;
+    const Word* probs = job.probs + r0 * row_words;
     for (std::int64_t c = 0; c < block.chunks; ++c) {
       const Chunk& values = block.values[c];
       const Chunk& next = block.next_values[c];
@@ -145,7 +146,7 @@ struct FewRows {
       // Few sums wait for one another's latency: then two strips at once.
       const bool two = v + 64 <= job.v_padded;
       if (job.rows > 4)
-        add_values<8, 1>(job, block, v);
+        for (std::int64_t r = 0; r < job.rows; r += 8) add_values<8, 1>(job, block, v, r);
       else if (job.rows > 2)
         two ? add_values<4, 2>(job, block, v) : add_values<4, 1>(job, block, v);
       else if (job.rows == 2)

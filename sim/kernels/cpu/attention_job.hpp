@@ -10,7 +10,7 @@ struct KvSpan;
 enum class KvStorage : std::uint8_t;
 
 constexpr int kLanes = 16;        // query rows per group: fp32 lanes of a vector, columns of a tile
-constexpr int kFewQueryRows = 8;  // up to here vectors run along rows, see attention_few.hpp
+constexpr int kFewQueryRows = 16;  // up to here vectors run along rows, see attention_few.hpp
 constexpr int kChunkRows = 16;    // cache rows that lie at one stride: rows of a tile
 constexpr int kMaxBlockRows = 128;  // cache rows that pass through L2 at a time
 constexpr int kMaxChunks = kMaxBlockRows / kChunkRows;
