@@ -63,7 +63,8 @@ AttentionKernel attention_kernel() {
   return {.attend = attend_on_vectors<Widened>,
           .index = index_on_vectors<Widened>,
           .terms_per_word = 1,
-          .block_rows = 32};
+          .block_rows = 32,
+          .few_block_rows = 32};
 }
 
 }  // namespace fathom::kernels::cpu::avx512

@@ -9,9 +9,9 @@ namespace fathom::kernels::cpu {
 struct KvSpan;
 enum class KvStorage : std::uint8_t;
 
-constexpr int kLanes = 16;        // query rows per group: fp32 lanes of a vector, columns of a tile
-constexpr int kFewQueryRows = 16;  // up to here vectors run along rows, see attention_few.hpp
-constexpr int kChunkRows = 16;    // cache rows that lie at one stride: rows of a tile
+constexpr int kLanes = 16;  // query rows per group: fp32 lanes of a vector, columns of a tile
+constexpr int kFewQueryRows = 16;   // up to here vectors run along rows, see attention_few.hpp
+constexpr int kChunkRows = 16;      // cache rows that lie at one stride: rows of a tile
 constexpr int kMaxBlockRows = 128;  // cache rows that pass through L2 at a time
 constexpr int kMaxChunks = kMaxBlockRows / kChunkRows;
 constexpr int kMaxGroups = 16;  // 256 query rows
@@ -98,6 +98,7 @@ struct AttentionKernel {
   void (*index)(const IndexJob& job) = nullptr;
   int terms_per_word = 1;  // 1: fp32, 2: pairs of bf16
   int block_rows = 64;
+  int few_block_rows = 64;  // with at most kFewQueryRows query rows
 };
 
 namespace portable {

@@ -256,29 +256,30 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
   pack_queries(unit, w);
   if (unit.rows <= kFewQueryRows) unpack_rows(unit.rows, qk_padded / kernel.terms_per_word, w);
   RowReader rows = reader(unit, w);
-  kernel.attend({.qk = shape.qk_head_dim,
-                 .v = shape.v_head_dim,
-                 .qk_padded = qk_padded,
-                 .v_padded = v_padded,
-                 .groups = groups,
-                 .rows = unit.rows,
-                 .first = unit.first,
-                 .last = unit.last,
-                 .block_rows = kernel.block_rows,
-                 .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
-                 .queries = w.queries.data(),
-                 .query_rows = w.query_rows.data(),
-                 .begin = w.begin.data(),
-                 .end = w.end.data(),
-                 .reader = &rows,
-                 .shared = shape.shared_kv,
-                 .key_words = w.key_words.data(),
-                 .value_words = w.value_words.data(),
-                 .scores = w.scores.data(),
-                 .probs = w.probs.data(),
-                 .out = out,
-                 .maximum = maximum,
-                 .sum = sum});
+  kernel.attend(
+      {.qk = shape.qk_head_dim,
+       .v = shape.v_head_dim,
+       .qk_padded = qk_padded,
+       .v_padded = v_padded,
+       .groups = groups,
+       .rows = unit.rows,
+       .first = unit.first,
+       .last = unit.last,
+       .block_rows = unit.rows <= kFewQueryRows ? kernel.few_block_rows : kernel.block_rows,
+       .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
+       .queries = w.queries.data(),
+       .query_rows = w.query_rows.data(),
+       .begin = w.begin.data(),
+       .end = w.end.data(),
+       .reader = &rows,
+       .shared = shape.shared_kv,
+       .key_words = w.key_words.data(),
+       .value_words = w.value_words.data(),
+       .scores = w.scores.data(),
+       .probs = w.probs.data(),
+       .out = out,
+       .maximum = maximum,
+       .sum = sum});
   if (split) return;
   const Partial whole{out, maximum, sum};
   for (std::int64_t g = 0; g < groups; ++g) finish(unit, g, {&whole, 1});

@@ -143,7 +143,8 @@ AttentionKernel attention_kernel() {
   return {.attend = attend_on_vectors<PlainVector>,
           .index = index_on_vectors<PlainVector>,
           .terms_per_word = 1,
-          .block_rows = 64};
+          .block_rows = 64,
+          .few_block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::portable

@@ -91,7 +91,7 @@ class SoftmaxSteps {
 
  private:
   void begin_group() {
-    masked_ = Steps::seen(*job_, group_, first_, rows_) != Seen::all;
+    masked_ = !Steps::all_seen(*job_, group_, first_, rows_);
     maximum_ =
         Steps::raise_maximum(*job_, group_, Steps::largest(*job_, group_, first_, rows_, masked_));
     sum_[0] = sum_[1] = _mm512_setzero_ps();
@@ -208,16 +208,16 @@ struct AttentionTiles {
     }
   }
 
-  /// Scores of one or two groups against the whole block.
-  static void score(const AttentionJob& job, const KeyBlock& block, std::int64_t g, int groups,
-                    Beside& beside) {
+  /// Scores of groups g and, if there is one, g + 1 against `chunks` chunks of the block.
+  static void score(const AttentionJob& job, const KeyBlock& block, std::int64_t g,
+                    std::int64_t chunks, Beside& beside) {
     std::int64_t c = 0;
-    if (groups == 2) {
-      for (; c < block.chunks; c += 2) score_pair(job, block, g, c, beside);
+    if (g + 1 < job.groups) {
+      for (; c < chunks; c += 2) score_pair(job, block, g, c, beside);
       return;
     }
-    for (; c + 4 <= block.chunks; c += 4) score_one<4>(job, block, g, c, beside);
-    if (c < block.chunks) score_one<2>(job, block, g, c, beside);
+    for (; c + 4 <= chunks; c += 4) score_one<4>(job, block, g, c, beside);
+    if (c < chunks) score_one<2>(job, block, g, c, beside);
   }
 
   /// Tiles 0 to 3 to or from the output: `groups` x `panels`, in this order.
@@ -270,15 +270,16 @@ struct AttentionTiles {
   }
 
   /// Output += P V in strips of up to 64 values, each packed into L1 once for all groups.
-  static void accumulate(const AttentionJob& job, const KeyBlock& block, const bool* skip) {
-    const std::int64_t rows = block.chunks * kChunkRows;
+  static void accumulate(const AttentionJob& job, const KeyBlock& block,
+                         const std::int64_t* reach) {
     const std::int64_t stride = job.block_rows / 2 * kLanes;
     for (std::int64_t v = 0; v < job.v_padded; v += 64) {
       const bool wide = v + 64 <= job.v_padded;
       pair_value_panels(job, block, v, job.value_words);
       if (wide) pair_value_panels(job, block, v + 32, job.value_words + 2 * stride);
       for (std::int64_t g = 0; g < job.groups; g += 2) {
-        if (skip[g / 2]) continue;
+        const std::int64_t rows = reach[g / 2];
+        if (rows == 0) continue;
         if (g + 1 == job.groups) {
           wide ? add_values<1, 4>(job, g, v, job.value_words, rows)
                : add_values<1, 2>(job, g, v, job.value_words, rows);
@@ -291,25 +292,30 @@ struct AttentionTiles {
   }
 
   /// Scores of all groups; the softmax of two groups runs beside the scores of the next two.
+  /// `reach`: rows that each two took part in.
   static void weigh(const AttentionJob& job, const KeyBlock& block, std::int64_t first,
-                    bool* skip) {
+                    std::int64_t* reach) {
+    using Steps = AttentionSteps<TilePairs>;
     const std::int64_t rows = block.chunks * kChunkRows;
     // Packing values asks for their lines; the rest of the next keys is asked for here.
     Beside beside{
         .lines = {block.next_keys, block.chunks, job.shared ? job.v_padded : 0, job.qk_padded}};
-    const std::int64_t passes = job.qk_padded / 32 * (block.chunks / 2);
-    const std::int64_t turns = passes * ((job.groups + 1) / 2);
+    const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
     beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
     for (std::int64_t g = 0; g < job.groups; g += 2) {
       const int groups = g + 1 < job.groups ? 2 : 1;
-      skip[g / 2] = true;
-      for (std::int64_t i = g; i < g + groups; ++i)
-        if (AttentionSteps<TilePairs>::seen(job, i, first, rows) != Seen::none) skip[g / 2] = false;
-      if (skip[g / 2]) continue;
+      std::int64_t reached = 0;
+      for (std::int64_t i = g; i < g + groups; ++i) {
+        const std::int64_t own = Steps::reach(job, i, first, rows);
+        if (own > reached) reached = own;
+      }
+      reach[g / 2] = reached;
+      if (reached == 0) continue;
+      const std::int64_t passes = job.qk_padded / 32 * (reached / 32);
       beside.softmax_per_step = (beside.softmax.steps() + passes - 1) / passes;
-      score(job, block, g, groups, beside);
+      score(job, block, g, reached / kChunkRows, beside);
       beside.softmax.finish();
-      beside.softmax = SoftmaxSteps{job, g, groups, first, rows};
+      beside.softmax = SoftmaxSteps{job, g, groups, first, reached};
     }
     beside.softmax.finish();
   }
@@ -318,12 +324,12 @@ struct AttentionTiles {
     const TileShape full[8] = {};
     Tiles::configure(full);
     KeyBlock block;
-    bool skip[kMaxGroups / 2];
+    std::int64_t reach[kMaxGroups / 2];
     for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
       const std::int64_t left = job.last - first;
       load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
-      weigh(job, block, first, skip);
-      accumulate(job, block, skip);
+      weigh(job, block, first, reach);
+      accumulate(job, block, reach);
     }
     Tiles::release();
   }
@@ -336,8 +342,7 @@ struct AttentionTiles {
       Beside beside{.lines = {block.next_keys, block.chunks, 0, job.qk_padded}};
       const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
       beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
-      for (std::int64_t g = 0; g < job.groups; g += 2)
-        score(job, block, g, g + 1 < job.groups ? 2 : 1, beside);
+      for (std::int64_t g = 0; g < job.groups; g += 2) score(job, block, g, block.chunks, beside);
     });
     Tiles::release();
   }

@@ -24,25 +24,31 @@ constexpr float kNoScore = -1e30F;
 // costs none of fp32's range.
 constexpr float kMaximumSlack = 8.0F;
 
-/// Which rows of a block a group of query rows sees.
-enum class Seen : std::uint8_t { none, some, all };
-
 template <class P>
 struct AttentionSteps {
   using V = typename P::Vector;
   static constexpr int kTerms = P::kTermsPerWord;
 
-  static Seen seen(const AttentionJob& job, std::int64_t group, std::int64_t first,
-                   std::int64_t rows) {
-    const std::int32_t* begin = job.begin + group * kLanes;
-    const std::int32_t* end = job.end + group * kLanes;
-    bool any = false;
-    bool all = true;
-    for (int i = 0; i < kLanes; ++i) {
-      any = any || (begin[i] < first + rows && end[i] > first);
-      all = all && begin[i] <= first && end[i] >= first + rows;
+  /// Rows of a block up to the last that any query row of a group sees, a multiple of 32 (two
+  /// tiles); 0 where none sees any.
+  static std::int64_t reach(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                            std::int64_t rows) {
+    std::int64_t last = 0;
+    for (std::int64_t i = group * kLanes; i < (group + 1) * kLanes; ++i) {
+      const std::int64_t end = job.end[i] - first;
+      if (job.begin[i] < first + rows && end > last) last = end;
     }
-    return !any ? Seen::none : all ? Seen::all : Seen::some;
+    const std::int64_t reached = (last + 31) / 32 * 32;
+    return reached < rows ? reached : rows;
+  }
+
+  /// Whether every query row of a group sees these rows.
+  static bool all_seen(const AttentionJob& job, std::int64_t group, std::int64_t first,
+                       std::int64_t rows) {
+    bool all = true;
+    for (std::int64_t i = group * kLanes; i < (group + 1) * kLanes; ++i)
+      all = all && job.begin[i] <= first && job.end[i] >= first + rows;
+    return all;
   }
 
   static V exp2(V x) {
@@ -124,8 +130,8 @@ struct AttentionSteps {
   /// Online softmax of one group over a block (arXiv 1805.02867): 16 query rows in the lanes, cache
   /// rows one after the other, so nothing is summed across lanes.
   static void softmax(const AttentionJob& job, std::int64_t group, std::int64_t first,
-                      std::int64_t rows, Seen seen) {
-    const bool masked = seen == Seen::some;
+                      std::int64_t rows) {
+    const bool masked = !all_seen(job, group, first, rows);
     const V best = largest(job, group, first, rows, masked);
     const V maximum = raise_maximum(job, group, best);
     if (masked)
@@ -216,11 +222,11 @@ struct AttentionVectors : AttentionSteps<P> {
           keys, {job.queries + group * terms * kLanes, terms * kLanes, terms, out, stride});
   }
 
-  /// Scores of one or two groups against the block; `ask`: and prefetch.
+  /// Scores of one or two groups against `rows` rows of the block; the first group prefetches.
   static void scores(const AttentionJob& job, const KeyBlock& block, std::int64_t group, int groups,
-                     bool ask) {
-    for (std::int64_t c = 0; c < block.chunks; ++c) {
-      if (ask) ask_for_keys(job, block.next_keys[c]);
+                     std::int64_t rows) {
+    for (std::int64_t c = 0; c < rows / kChunkRows; ++c) {
+      if (group == 0) ask_for_keys(job, block.next_keys[c]);
       const Rows keys = key_rows(job, block, c);
       if (groups == 2)
         score_chunk<P::kPairRows, 2>(job, keys, c, group);
@@ -240,12 +246,13 @@ struct AttentionVectors : AttentionSteps<P> {
 
   /// Output += probabilities x values, in strips of 32 values: a strip is packed into L1 and serves
   /// all groups.
-  static void accumulate(const AttentionJob& job, const KeyBlock& block, const Seen* seen) {
-    const std::int64_t terms = block.chunks * kChunkRows / kTerms;
+  static void accumulate(const AttentionJob& job, const KeyBlock& block,
+                         const std::int64_t* reach) {
     for (std::int64_t v = 0; v < job.v_padded; v += 2 * kLanes) {
       P::value_panels(job, block, v, job.value_words);
       for (std::int64_t g = 0; g < job.groups; ++g) {
-        if (seen[g] == Seen::none) continue;
+        if (reach[g] == 0) continue;
+        const std::int64_t terms = reach[g] / kTerms;
         const std::int64_t left = job.rows - g * kLanes;
         const int rows = left < kLanes ? static_cast<int>(left) : kLanes;
         float* out = job.out + (g * job.v_padded + v) * kLanes;
@@ -257,34 +264,34 @@ struct AttentionVectors : AttentionSteps<P> {
     }
   }
 
-  /// Scores and probabilities of groups that see anything of the block, two at a time.
+  /// Scores and probabilities of the groups, two at a time; `reach`: rows that each took part in.
   static void weigh(const AttentionJob& job, const KeyBlock& block, std::int64_t first,
-                    Seen* seen) {
+                    std::int64_t* reach) {
     const std::int64_t rows = block.chunks * kChunkRows;
-    bool ask = true;
-    for (std::int64_t g = 0; g < job.groups; ++g) seen[g] = Steps::seen(job, g, first, rows);
-    for (std::int64_t g = 0; g < job.groups;) {
-      if (seen[g] == Seen::none) {
-        ++g;
-        continue;
+    for (std::int64_t g = 0; g < job.groups; g += 2) {
+      const int groups = g + 1 < job.groups ? 2 : 1;
+      std::int64_t reached = 0;
+      for (std::int64_t i = g; i < g + groups; ++i) {
+        const std::int64_t own = Steps::reach(job, i, first, rows);
+        if (own > reached) reached = own;
       }
-      const int groups = g + 1 < job.groups && seen[g + 1] != Seen::none ? 2 : 1;
-      scores(job, block, g, groups, ask);
-      ask = false;
-      for (const std::int64_t end = g + groups; g < end; ++g)
-        Steps::softmax(job, g, first, rows, seen[g]);
+      if (reached > 0) scores(job, block, g, groups, reached);
+      for (std::int64_t i = g; i < g + groups; ++i) {
+        reach[i] = reached;
+        if (reached > 0) Steps::softmax(job, i, first, reached);
+      }
     }
   }
 
   static void attend(const AttentionJob& job) {
     KeyBlock block;
-    Seen seen[kMaxGroups];
+    std::int64_t reach[kMaxGroups];
     for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
       const std::int64_t left = job.last - first;
       load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
       widen_keys(job, block);
-      weigh(job, block, first, seen);
-      accumulate(job, block, seen);
+      weigh(job, block, first, reach);
+      accumulate(job, block, reach);
     }
   }
 };
@@ -345,7 +352,8 @@ static void index_on_vectors(const IndexJob& index) {
   IndexSteps<P>::run(index, [&index](const KeyBlock& block) {
     Vectors::widen_keys(index.job, block);
     for (std::int64_t g = 0; g < index.job.groups; g += 2)
-      Vectors::scores(index.job, block, g, g + 1 < index.job.groups ? 2 : 1, g == 0);
+      Vectors::scores(index.job, block, g, g + 1 < index.job.groups ? 2 : 1,
+                      block.chunks * kChunkRows);
   });
 }
 
