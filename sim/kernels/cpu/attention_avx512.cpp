@@ -1,6 +1,5 @@
-#include "kernels/cpu/attention_few.hpp"
+#include "kernels/cpu/attention_forms.hpp"
 #include "kernels/cpu/attention_simd.hpp"
-#include "kernels/cpu/attention_vector.hpp"
 
 namespace fathom::kernels::cpu::avx512 {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/attention_job.hpp"
-#include "kernels/cpu/attention_vector.hpp"
+#include "kernels/cpu/attention_softmax.hpp"
 
 // Attention of few query rows (MHA and small groups in decode), where 16 query rows per vector
 // would be mostly empty: scores are dot products along the elements, the softmax runs along the
@@ -174,13 +174,5 @@ struct FewRows {
     }
   }
 };
-
-template <class P>
-static void attend_on_vectors(const AttentionJob& job) {
-  if (job.rows <= kFewQueryRows)
-    FewRows<P>::attend(job);
-  else
-    AttentionVectors<P>::attend(job);
-}
 
 }  // namespace fathom::kernels::cpu

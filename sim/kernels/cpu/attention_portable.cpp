@@ -2,8 +2,7 @@
 #include <bit>
 #include <cmath>
 
-#include "kernels/cpu/attention_few.hpp"
-#include "kernels/cpu/attention_vector.hpp"
+#include "kernels/cpu/attention_forms.hpp"
 #include "kernels/cpu/bf16.hpp"
 
 namespace fathom::kernels::cpu::portable {
