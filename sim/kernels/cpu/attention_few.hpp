@@ -59,7 +59,7 @@ struct FewRows {
   /// Scores [query row][block row] of 16 cache rows.
   static void score(const AttentionJob& job, const Chunk& keys, const Chunk& next, std::int64_t c) {
     for (int i = 0; i < kChunkRows; ++i)
-      for (std::int64_t d = job.shared ? job.v_padded : 0; d < job.qk_padded; d += 32)
+      for (std::int64_t d = job.shared ? job.ask_from : 0; d < job.qk_padded; d += 32)
         P::ask_for(next.rows + i * next.stride + d);
     if (job.rows > 2)
       score_rows<4>(job, keys, c);

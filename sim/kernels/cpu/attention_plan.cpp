@@ -19,6 +19,8 @@ constexpr std::int64_t kUnits = 16;
 // ... but a range of rows is worth the fp32 output that it leaves to be merged: 16 query rows of
 // MLA write 32 KiB per range and read 1152 B per row.
 constexpr std::int64_t kMinRange = 512;
+// Two groups being scored, and two whose softmax runs meanwhile.
+constexpr std::int64_t kScoreSlots = 4;
 constexpr float kNever = -1e30F;  // the maximum before any score
 
 std::int64_t round_up(std::int64_t value, std::int64_t grain) {
@@ -129,7 +131,7 @@ Workspace AttentionPlan::State::workspace() const {
   w.end = Buffer<std::int32_t>{max_rows};
   w.key_space = Buffer<std::uint16_t>{block * qk_padded};
   w.value_space = Buffer<std::uint16_t>{block * v_padded};
-  w.scores = Buffer<float>{max_rows * block};
+  w.scores = Buffer<float>{kScoreSlots * kLanes * block};
   w.out = Buffer<float>{out_size()};
   w.maximum = Buffer<float>{max_rows};
   w.sum = Buffer<float>{max_rows};
@@ -273,6 +275,8 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
        .end = w.end.data(),
        .reader = &rows,
        .shared = shape.shared_kv,
+       .ask_from = kernel.spread_asks ? round_up(v_padded / 2, 64) : v_padded,
+       .score_slots = kScoreSlots,
        .key_words = w.key_words.data(),
        .value_words = w.value_words.data(),
        .scores = w.scores.data(),

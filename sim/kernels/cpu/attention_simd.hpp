@@ -93,7 +93,8 @@ inline void pair_value_panels(const AttentionJob& job, const KeyBlock& block, st
   const std::int64_t panel = job.block_rows / 2 * kLanes;
   for (std::int64_t c = 0; c < block.chunks; ++c) {
     const Chunk& rows = block.values[c];
-    const Chunk& next = block.next_values[c];
+    const bool asked = job.shared && v >= job.ask_from;  // then: a line that is here already
+    const Chunk& next = asked ? block.values[c] : block.next_values[c];
     for (int r = 0; r < kChunkRows; r += 2, to += kLanes) {
       const std::uint16_t* a = rows.rows + r * rows.stride + v;
       const std::uint16_t* later = next.rows + r * next.stride + v;

@@ -30,6 +30,11 @@ struct AttentionSteps {
   using V = typename P::Vector;
   static constexpr int kTerms = P::kTermsPerWord;
 
+  /// Scores of a group [block rows][16].
+  static float* scores_of(const AttentionJob& job, std::int64_t group) {
+    return job.scores + group % job.score_slots * job.block_rows * kLanes;
+  }
+
   /// Rows of a block up to the last that any query row of a group sees, a multiple of 32 (two
   /// tiles); 0 where none sees any.
   static std::int64_t reach(const AttentionJob& job, std::int64_t group, std::int64_t first,
@@ -63,7 +68,7 @@ struct AttentionSteps {
   /// Largest score of each query row, of the rows that it sees.
   static V largest(const AttentionJob& job, std::int64_t group, std::int64_t first,
                    std::int64_t rows, bool masked) {
-    const float* scores = job.scores + group * job.block_rows * kLanes;
+    const float* scores = scores_of(job, group);
     V best[4] = {P::set1(kNoScore), P::set1(kNoScore), P::set1(kNoScore), P::set1(kNoScore)};
     for (std::int64_t t = 0; t < rows; t += 4)
       for (int i = 0; i < 4; ++i) {
@@ -104,7 +109,7 @@ struct AttentionSteps {
   template <bool masked>
   static void pair(const AttentionJob& job, std::int64_t group, std::int64_t first, std::int64_t t,
                    V scale, V maximum, V (&p)[2]) {
-    const float* scores = job.scores + (group * job.block_rows + t) * kLanes;
+    const float* scores = scores_of(job, group) + t * kLanes;
     for (int i = 0; i < 2; ++i) {
       p[i] = exp2(P::multiply_sub(P::load(scores + i * kLanes), scale, maximum));
       if constexpr (masked) p[i] = P::keep(p[i], first + t + i, job, group, 0.0F);

@@ -40,7 +40,7 @@ struct AttentionTiles {
       Tiles::template dot<3, 5, 7>();
       beside.step();
     }
-    float* out = job.scores + (g * job.block_rows + c * kChunkRows) * kLanes;
+    float* out = AttentionSteps<TilePairs>::scores_of(job, g) + c * kChunkRows * kLanes;
     float* out1 = out + job.block_rows * kLanes;
     Tiles::template store<0>(out, kTileRow);
     Tiles::template store<1>(out1, kTileRow);
@@ -72,7 +72,7 @@ struct AttentionTiles {
       }
       beside.step();
     }
-    float* out = job.scores + (g * job.block_rows + c * kChunkRows) * kLanes;
+    float* out = AttentionSteps<TilePairs>::scores_of(job, g) + c * kChunkRows * kLanes;
     Tiles::template store<0>(out, kTileRow);
     Tiles::template store<1>(out + kTileWords, kTileRow);
     if constexpr (chunks == 4) {
@@ -172,7 +172,7 @@ struct AttentionTiles {
     const std::int64_t rows = block.chunks * kChunkRows;
     // Packing values asks for their lines; the rest of the next keys is asked for here.
     Beside beside{
-        .lines = {block.next_keys, block.chunks, job.shared ? job.v_padded : 0, job.qk_padded}};
+        .lines = {block.next_keys, block.chunks, job.shared ? job.ask_from : 0, job.qk_padded}};
     const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
     beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
     for (std::int64_t g = 0; g < job.groups; g += 2) {

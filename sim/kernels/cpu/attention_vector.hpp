@@ -68,7 +68,7 @@ struct AttentionVectors : AttentionSteps<P> {
 
   /// Lines of the next block that packing its values will not touch.
   static void ask_for_keys(const AttentionJob& job, const Chunk& next) {
-    const std::int64_t first = job.shared ? job.v_padded : 0;
+    const std::int64_t first = job.shared ? job.ask_from : 0;
     for (int r = 0; r < kChunkRows; ++r)
       for (std::int64_t d = first; d < job.qk_padded; d += 32)
         P::ask_for(next.rows + r * next.stride + d);
@@ -83,7 +83,7 @@ struct AttentionVectors : AttentionSteps<P> {
   static void score_chunk(const AttentionJob& job, Rows keys, std::int64_t c, std::int64_t group) {
     const std::int64_t terms = job.qk_padded / kTerms;
     const std::int64_t stride = job.block_rows * kLanes;
-    float* out = job.scores + group * stride + c * kChunkRows * kLanes;
+    float* out = Steps::scores_of(job, group) + c * kChunkRows * kLanes;
     for (int r = 0; r < kChunkRows; r += rows, keys.first += rows * keys.row, out += rows * kLanes)
       multiply<P, rows, groups, false>(
           keys, {job.queries + group * terms * kLanes, terms * kLanes, terms, out, stride});

@@ -95,6 +95,7 @@ void IndexerState::run_unit(const Unit& unit, const IndexerQueries& queries, KvS
                         .end = w.end.data(),
                         .reader = &reader,
                         .shared = true,
+                        .score_slots = kMaxGroups,
                         .key_words = w.key_words.data(),
                         .scores = w.scores.data()},
                 .tokens = unit.tokens,
