@@ -1,5 +1,5 @@
+#include "kernels/cpu/attention_forms.hpp"
 #include "kernels/cpu/attention_simd.hpp"
-#include "kernels/cpu/attention_vector.hpp"
 
 namespace fathom::kernels::cpu::avx512 {
 namespace {
@@ -24,6 +24,17 @@ struct Widened : Avx512Vector {
     return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*one)));
   }
   static __m512 dot(__m512 sum, __m512 a, __m512 b) { return _mm512_fmadd_ps(a, b, sum); }
+  /// 32 columns of a row.
+  struct Strip {
+    static void load(const std::uint16_t* row, std::int64_t, __m512 (&words)[2]) {
+      words[0] = load_elements(row);
+      words[1] = load_elements(row + kLanes);
+    }
+  };
+  static __m512 load_elements(const std::uint16_t* from) {
+    return _mm512_castsi512_ps(widened(from));
+  }
+  static void store_probs(Word* to, __m512 p) { _mm512_storeu_si512(to, _mm512_castps_si512(p)); }
   static void store_pair(Word* to, __m512 even, __m512 odd) {
     _mm512_storeu_si512(to, _mm512_castps_si512(even));
     _mm512_storeu_si512(to + kLanes, _mm512_castps_si512(odd));
@@ -48,10 +59,11 @@ struct Widened : Avx512Vector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<Widened>::attend,
+  return {.attend = attend_on_vectors<Widened>,
           .index = index_on_vectors<Widened>,
           .terms_per_word = 1,
-          .block_rows = 32};
+          .block_rows = 32,
+          .few_block_rows = 32};
 }
 
 }  // namespace fathom::kernels::cpu::avx512

@@ -9,9 +9,10 @@ namespace fathom::kernels::cpu {
 struct KvSpan;
 enum class KvStorage : std::uint8_t;
 
-constexpr int kLanes = 16;      // query rows per group: fp32 lanes of a vector, columns of a tile
-constexpr int kChunkRows = 16;  // cache rows that lie at one stride: rows of a tile
-constexpr int kMaxBlockRows = 128;  // cache rows that pass through L2 at a time
+constexpr int kLanes = 16;  // query rows per group: fp32 lanes of a vector, columns of a tile
+constexpr int kFewQueryRows = 16;   // up to here vectors run along rows, see attention_few.hpp
+constexpr int kChunkRows = 16;      // cache rows that lie at one stride: rows of a tile
+constexpr int kMaxBlockRows = 256;  // cache rows that pass through L2 at a time
 constexpr int kMaxChunks = kMaxBlockRows / kChunkRows;
 constexpr int kMaxGroups = 16;  // 256 query rows
 
@@ -63,17 +64,22 @@ struct AttentionJob {
   std::int64_t block_rows = 0;          // multiple of 32
   float log2_scale = 1.0F;              // softmax scale times log2(e)
   const Word* queries = nullptr;        // [groups][qk words][16]
+  const Word* query_rows = nullptr;     // [rows][qk words], of few query rows
   const std::int32_t* begin = nullptr;  // [groups][16]: cache rows that a query row sees
   const std::int32_t* end = nullptr;
   RowReader* reader = nullptr;
-  bool shared = false;          // values are the first v elements of the keys
-  Word* key_words = nullptr;    // [block rows][qk], where keys are widened
-  Word* value_words = nullptr;  // [4][block rows / terms per word][16]: a strip of 64 values
-  float* scores = nullptr;      // [groups][block rows][16]
-  Word* probs = nullptr;        // [groups][block rows / terms per word][16]
-  float* out = nullptr;         // [groups][v / 16][16][16], not yet divided by the sum
-  float* maximum = nullptr;     // [groups][16], in units of log2
-  float* sum = nullptr;         // [groups][16]
+  bool shared = false;  // values are the first v elements of the keys
+  // Column of shared rows from which on the next block is asked for beside the scores; what lies
+  // before it is asked for while values are packed.
+  std::int64_t ask_from = 0;
+  std::int64_t score_slots = 0;  // groups whose scores are kept at a time, even
+  Word* key_words = nullptr;     // [block rows][qk], where keys are widened
+  Word* value_words = nullptr;   // [4][block rows / terms per word][16]: a strip of 64 values
+  float* scores = nullptr;       // [score_slots][block rows][16]
+  Word* probs = nullptr;         // [groups][block rows / terms per word][16]
+  float* out = nullptr;          // [groups][v / 16][16][16], not yet divided by the sum
+  float* maximum = nullptr;      // [groups][16], in units of log2
+  float* sum = nullptr;          // [groups][16]
 };
 
 /// The next `rows` rows (at most block_rows, from position `first` on) of the reader's sequence, in
@@ -96,6 +102,8 @@ struct AttentionKernel {
   void (*index)(const IndexJob& job) = nullptr;
   int terms_per_word = 1;  // 1: fp32, 2: pairs of bf16
   int block_rows = 64;
+  bool spread_asks = false;  // half of the next rows asked for beside the scores
+  int few_block_rows = 64;   // with at most kFewQueryRows query rows
 };
 
 namespace portable {

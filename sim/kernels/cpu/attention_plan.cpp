@@ -19,6 +19,8 @@ constexpr std::int64_t kUnits = 16;
 // ... but a range of rows is worth the fp32 output that it leaves to be merged: 16 query rows of
 // MLA write 32 KiB per range and read 1152 B per row.
 constexpr std::int64_t kMinRange = 512;
+// Two groups being scored, and two whose softmax runs meanwhile.
+constexpr std::int64_t kScoreSlots = 4;
 constexpr float kNever = -1e30F;  // the maximum before any score
 
 std::int64_t round_up(std::int64_t value, std::int64_t grain) {
@@ -37,7 +39,7 @@ struct Unit {
 };
 
 struct Workspace {
-  Buffer<std::uint32_t> queries, key_words, value_words, probs;
+  Buffer<std::uint32_t> queries, query_rows, key_words, value_words, probs;
   Buffer<std::int32_t> begin, end;
   Buffer<std::uint16_t> key_space, value_space;
   Buffer<float> scores, out, maximum, sum;
@@ -74,6 +76,13 @@ void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int
   else
     for (std::int64_t d = 0; d < padded; d += 2)
       column[d / 2 * kLanes] = value(d) | value(d + 1) << 16;
+}
+
+/// Query rows out of their panel.
+void unpack_rows(std::int64_t rows, std::int64_t words, Workspace& w) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t k = 0; k < words; ++k)
+      w.query_rows[r * words + k] = w.queries[k * kLanes + r];
 }
 
 struct AttentionPlan::State {
@@ -114,6 +123,7 @@ Workspace AttentionPlan::State::workspace() const {
   const std::int64_t terms = kernel.terms_per_word;
   Workspace w;
   w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
+  w.query_rows = Buffer<std::uint32_t>{kFewQueryRows * qk_padded / terms};
   if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
   w.value_words = Buffer<std::uint32_t>{block * 4 * kLanes / terms};
   w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
@@ -121,7 +131,7 @@ Workspace AttentionPlan::State::workspace() const {
   w.end = Buffer<std::int32_t>{max_rows};
   w.key_space = Buffer<std::uint16_t>{block * qk_padded};
   w.value_space = Buffer<std::uint16_t>{block * v_padded};
-  w.scores = Buffer<float>{max_rows * block};
+  w.scores = Buffer<float>{kScoreSlots * kLanes * block};
   w.out = Buffer<float>{out_size()};
   w.maximum = Buffer<float>{max_rows};
   w.sum = Buffer<float>{max_rows};
@@ -246,29 +256,34 @@ void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
   std::fill_n(maximum, groups * kLanes, kNever);
   std::fill_n(sum, groups * kLanes, 0.0F);
   pack_queries(unit, w);
+  if (unit.rows <= kFewQueryRows) unpack_rows(unit.rows, qk_padded / kernel.terms_per_word, w);
   RowReader rows = reader(unit, w);
-  kernel.attend({.qk = shape.qk_head_dim,
-                 .v = shape.v_head_dim,
-                 .qk_padded = qk_padded,
-                 .v_padded = v_padded,
-                 .groups = groups,
-                 .rows = unit.rows,
-                 .first = unit.first,
-                 .last = unit.last,
-                 .block_rows = kernel.block_rows,
-                 .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
-                 .queries = w.queries.data(),
-                 .begin = w.begin.data(),
-                 .end = w.end.data(),
-                 .reader = &rows,
-                 .shared = shape.shared_kv,
-                 .key_words = w.key_words.data(),
-                 .value_words = w.value_words.data(),
-                 .scores = w.scores.data(),
-                 .probs = w.probs.data(),
-                 .out = out,
-                 .maximum = maximum,
-                 .sum = sum});
+  kernel.attend(
+      {.qk = shape.qk_head_dim,
+       .v = shape.v_head_dim,
+       .qk_padded = qk_padded,
+       .v_padded = v_padded,
+       .groups = groups,
+       .rows = unit.rows,
+       .first = unit.first,
+       .last = unit.last,
+       .block_rows = unit.rows <= kFewQueryRows ? kernel.few_block_rows : kernel.block_rows,
+       .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
+       .queries = w.queries.data(),
+       .query_rows = w.query_rows.data(),
+       .begin = w.begin.data(),
+       .end = w.end.data(),
+       .reader = &rows,
+       .shared = shape.shared_kv,
+       .ask_from = kernel.spread_asks ? round_up(v_padded / 2, 64) : v_padded,
+       .score_slots = kScoreSlots,
+       .key_words = w.key_words.data(),
+       .value_words = w.value_words.data(),
+       .scores = w.scores.data(),
+       .probs = w.probs.data(),
+       .out = out,
+       .maximum = maximum,
+       .sum = sum});
   if (split) return;
   const Partial whole{out, maximum, sum};
   for (std::int64_t g = 0; g < groups; ++g) finish(unit, g, {&whole, 1});

@@ -2,7 +2,7 @@
 #include <bit>
 #include <cmath>
 
-#include "kernels/cpu/attention_vector.hpp"
+#include "kernels/cpu/attention_forms.hpp"
 #include "kernels/cpu/bf16.hpp"
 
 namespace fathom::kernels::cpu::portable {
@@ -109,11 +109,29 @@ struct PlainVector {
       }
   }
   static Lanes lane_sums(const Lanes (&x)[kLanes]) {
-    return map([&](int i) {
-      float sum = 0.0F;
-      for (const float value : x[i].at) sum += value;
-      return sum;
-    });
+    return map([&](int i) { return lane_sum(x[i]); });
+  }
+  static float largest_lane(const Lanes& x) { return *std::ranges::max_element(x.at); }
+  static float lane_sum(const Lanes& x) {
+    float sum = 0.0F;
+    for (const float value : x.at) sum += value;
+    return sum;
+  }
+  static Lanes keep_range(const Lanes& x, std::int64_t first, std::int64_t begin, std::int64_t end,
+                          float otherwise) {
+    return map([&](int i) { return first + i >= begin && first + i < end ? x.at[i] : otherwise; });
+  }
+  struct Strip {
+    static void load(const std::uint16_t* row, std::int64_t, Lanes (&words)[2]) {
+      words[0] = load_elements(row);
+      words[1] = load_elements(row + kLanes);
+    }
+  };
+  static Lanes load_elements(const std::uint16_t* from) {
+    return map([from](int i) { return to_float(from[i]); });
+  }
+  static void store_probs(Word* to, const Lanes& p) {
+    for (int i = 0; i < kLanes; ++i) to[i] = std::bit_cast<std::uint32_t>(p.at[i]);
   }
   static void ask_for(const void*) {}
 };
@@ -121,10 +139,11 @@ struct PlainVector {
 }  // namespace
 
 AttentionKernel attention_kernel() {
-  return {.attend = AttentionVectors<PlainVector>::attend,
+  return {.attend = attend_on_vectors<PlainVector>,
           .index = index_on_vectors<PlainVector>,
           .terms_per_word = 1,
-          .block_rows = 64};
+          .block_rows = 64,
+          .few_block_rows = 64};
 }
 
 }  // namespace fathom::kernels::cpu::portable

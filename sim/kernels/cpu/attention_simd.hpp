@@ -48,6 +48,17 @@ struct Avx512Vector {
     return _mm512_add_ps(_mm512_shuffle_f32x4(eights[0], eights[1], 0x88),
                          _mm512_shuffle_f32x4(eights[0], eights[1], 0xdd));
   }
+  static float largest_lane(__m512 x) { return _mm512_reduce_max_ps(x); }
+  static float lane_sum(__m512 x) { return _mm512_reduce_add_ps(x); }
+  /// Lanes at positions first, first + 1, ... that lie in begin..end; `otherwise` in the others.
+  static __m512 keep_range(__m512 x, std::int64_t first, std::int64_t begin, std::int64_t end,
+                           float otherwise) {
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(first)));
+    const __mmask16 seen = _mm512_cmpge_epi32_mask(at, _mm512_set1_epi32(static_cast<int>(begin))) &
+                           _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(static_cast<int>(end)));
+    return _mm512_mask_mov_ps(set1(otherwise), seen, x);
+  }
   static void ask_for(const void* line) {
     _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
   }
@@ -82,7 +93,8 @@ inline void pair_value_panels(const AttentionJob& job, const KeyBlock& block, st
   const std::int64_t panel = job.block_rows / 2 * kLanes;
   for (std::int64_t c = 0; c < block.chunks; ++c) {
     const Chunk& rows = block.values[c];
-    const Chunk& next = block.next_values[c];
+    const bool asked = job.shared && v >= job.ask_from;  // then: a line that is here already
+    const Chunk& next = asked ? block.values[c] : block.next_values[c];
     for (int r = 0; r < kChunkRows; r += 2, to += kLanes) {
       const std::uint16_t* a = rows.rows + r * rows.stride + v;
       const std::uint16_t* later = next.rows + r * next.stride + v;

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
 
-#include "kernels/cpu/attention_simd.hpp"
-#include "kernels/cpu/attention_vector.hpp"
+#include "kernels/cpu/attention_beside.hpp"
+#include "kernels/cpu/attention_job.hpp"
+#include "kernels/cpu/attention_softmax.hpp"
+#include "kernels/cpu/index_vector.hpp"
 #include "kernels/cpu/tiles.hpp"
 
 // Attention on tiles. Scores are S^T = K Q^T: cache rows are A tiles as they lie in memory, packed
@@ -13,132 +13,6 @@
 // between the tile operations of the next two groups, on the vector units that these leave idle.
 namespace fathom::kernels::cpu {
 namespace {
-
-struct TilePairs : Avx512Vector {
-  static constexpr int kTermsPerWord = 2;
-  static void store_pair(Word* to, __m512 even, __m512 odd) {
-    _mm512_storeu_si512(to, bf16_pairs(even, odd));
-  }
-};
-
-/// 16 x 16 words transposed in place: pairs [pair][query row] become an A tile [query row][pair].
-inline void transpose_tile(Word* tile) {
-  __m512i r[16], t[16];
-  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(tile + i * kLanes);
-  for (int i = 0; i < 8; ++i) {
-    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 2; ++j) {
-      r[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + j + 2]);
-      r[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + j + 2]);
-    }
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 2; ++j) {
-      t[8 * j + i] = _mm512_shuffle_i32x4(r[8 * j + i], r[8 * j + 4 + i], 0x88);
-      t[8 * j + 4 + i] = _mm512_shuffle_i32x4(r[8 * j + i], r[8 * j + 4 + i], 0xdd);
-    }
-  for (int i = 0; i < 8; ++i) {
-    _mm512_storeu_si512(tile + i * kLanes, _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88));
-    _mm512_storeu_si512(tile + (8 + i) * kLanes, _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd));
-  }
-}
-
-/// Lines of the next block, asked for a few at a time: one sequential stream per chunk, because
-/// several streams read memory faster than one.
-class NextLines {
- public:
-  NextLines(const Chunk* chunks, std::int64_t count, std::int64_t first, std::int64_t last)
-      : chunks_(chunks), count_(count), first_(first), last_(last), column_(first) {
-    if (first >= last) row_ = kChunkRows;
-  }
-  std::int64_t lines() const { return count_ * kChunkRows * ((last_ - first_ + 31) / 32); }
-  void ask(std::int64_t lines) {
-    for (; lines > 0 && row_ < kChunkRows; --lines) {
-      const Chunk& c = chunks_[chunk_];
-      _mm_prefetch(reinterpret_cast<const char*>(c.rows + row_ * c.stride + column_), _MM_HINT_T1);
-      if (++chunk_ < count_) continue;
-      chunk_ = 0;
-      if ((column_ += 32) < last_) continue;
-      column_ = first_;
-      ++row_;
-    }
-  }
-
- private:
-  const Chunk* chunks_;
-  std::int64_t count_, first_, last_;  // chunks; columns of each row
-  std::int64_t chunk_ = 0, row_ = 0, column_;
-};
-
-/// The softmax of one or two groups, cut into steps of 8 cache rows.
-class SoftmaxSteps {
-  using Steps = AttentionSteps<TilePairs>;
-
- public:
-  SoftmaxSteps() = default;
-  SoftmaxSteps(const AttentionJob& job, std::int64_t group, int groups, std::int64_t first,
-               std::int64_t rows)
-      : job_(&job), group_(group), last_group_(group + groups), first_(first), rows_(rows) {}
-
-  static constexpr std::int64_t kRows = 8;
-  std::int64_t steps() const { return (last_group_ - group_) * (rows_ / kRows); }
-  void run(std::int64_t steps) {
-    for (; steps > 0 && group_ < last_group_; --steps) step();
-  }
-  void finish() { run(steps()); }
-
- private:
-  void begin_group() {
-    masked_ = Steps::seen(*job_, group_, first_, rows_) != Seen::all;
-    maximum_ =
-        Steps::raise_maximum(*job_, group_, Steps::largest(*job_, group_, first_, rows_, masked_));
-    sum_[0] = sum_[1] = _mm512_setzero_ps();
-  }
-  template <bool masked>
-  void eight_rows(Word* probs) {
-    const __m512 scale = _mm512_set1_ps(job_->log2_scale);
-    for (std::int64_t t = row_; t < row_ + kRows; t += 2) {
-      __m512 p[2];
-      Steps::pair<masked>(*job_, group_, first_, t, scale, maximum_, p);
-      sum_[0] = _mm512_add_ps(sum_[0], p[0]);
-      sum_[1] = _mm512_add_ps(sum_[1], p[1]);
-      TilePairs::store_pair(probs + t / 2 * kLanes, p[0], p[1]);
-    }
-  }
-  void step() {
-    if (row_ == 0) begin_group();
-    Word* probs = job_->probs + group_ * (job_->block_rows / 2) * kLanes;
-    masked_ ? eight_rows<true>(probs) : eight_rows<false>(probs);
-    row_ += kRows;
-    if (row_ % 32 == 0) transpose_tile(probs + (row_ - 32) / 2 * kLanes);
-    if (row_ < rows_) return;
-    float* total = job_->sum + group_ * kLanes;
-    _mm512_storeu_ps(total, _mm512_add_ps(_mm512_loadu_ps(total), _mm512_add_ps(sum_[0], sum_[1])));
-    row_ = 0;
-    ++group_;
-  }
-
-  const AttentionJob* job_ = nullptr;
-  std::int64_t group_ = 0, last_group_ = 0;
-  std::int64_t first_ = 0, rows_ = 0, row_ = 0;
-  bool masked_ = false;
-  __m512 maximum_ = _mm512_setzero_ps();
-  __m512 sum_[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-};
-
-/// What happens besides the tile operations, a share of it per step.
-struct Beside {
-  NextLines lines;
-  SoftmaxSteps softmax;
-  std::int64_t lines_per_step = 0;
-  std::int64_t softmax_per_step = 0;
-  void step() {
-    lines.ask(lines_per_step);
-    softmax.run(softmax_per_step);
-  }
-};
 
 template <class Tiles>
 struct AttentionTiles {
@@ -166,7 +40,7 @@ struct AttentionTiles {
       Tiles::template dot<3, 5, 7>();
       beside.step();
     }
-    float* out = job.scores + (g * job.block_rows + c * kChunkRows) * kLanes;
+    float* out = AttentionSteps<TilePairs>::scores_of(job, g) + c * kChunkRows * kLanes;
     float* out1 = out + job.block_rows * kLanes;
     Tiles::template store<0>(out, kTileRow);
     Tiles::template store<1>(out1, kTileRow);
@@ -198,7 +72,7 @@ struct AttentionTiles {
       }
       beside.step();
     }
-    float* out = job.scores + (g * job.block_rows + c * kChunkRows) * kLanes;
+    float* out = AttentionSteps<TilePairs>::scores_of(job, g) + c * kChunkRows * kLanes;
     Tiles::template store<0>(out, kTileRow);
     Tiles::template store<1>(out + kTileWords, kTileRow);
     if constexpr (chunks == 4) {
@@ -207,16 +81,16 @@ struct AttentionTiles {
     }
   }
 
-  /// Scores of one or two groups against the whole block.
-  static void score(const AttentionJob& job, const KeyBlock& block, std::int64_t g, int groups,
-                    Beside& beside) {
+  /// Scores of groups g and, if there is one, g + 1 against `chunks` chunks of the block.
+  static void score(const AttentionJob& job, const KeyBlock& block, std::int64_t g,
+                    std::int64_t chunks, Beside& beside) {
     std::int64_t c = 0;
-    if (groups == 2) {
-      for (; c < block.chunks; c += 2) score_pair(job, block, g, c, beside);
+    if (g + 1 < job.groups) {
+      for (; c < chunks; c += 2) score_pair(job, block, g, c, beside);
       return;
     }
-    for (; c + 4 <= block.chunks; c += 4) score_one<4>(job, block, g, c, beside);
-    if (c < block.chunks) score_one<2>(job, block, g, c, beside);
+    for (; c + 4 <= chunks; c += 4) score_one<4>(job, block, g, c, beside);
+    if (c < chunks) score_one<2>(job, block, g, c, beside);
   }
 
   /// Tiles 0 to 3 to or from the output: `groups` x `panels`, in this order.
@@ -269,15 +143,16 @@ struct AttentionTiles {
   }
 
   /// Output += P V in strips of up to 64 values, each packed into L1 once for all groups.
-  static void accumulate(const AttentionJob& job, const KeyBlock& block, const bool* skip) {
-    const std::int64_t rows = block.chunks * kChunkRows;
+  static void accumulate(const AttentionJob& job, const KeyBlock& block,
+                         const std::int64_t* reach) {
     const std::int64_t stride = job.block_rows / 2 * kLanes;
     for (std::int64_t v = 0; v < job.v_padded; v += 64) {
       const bool wide = v + 64 <= job.v_padded;
       pair_value_panels(job, block, v, job.value_words);
       if (wide) pair_value_panels(job, block, v + 32, job.value_words + 2 * stride);
       for (std::int64_t g = 0; g < job.groups; g += 2) {
-        if (skip[g / 2]) continue;
+        const std::int64_t rows = reach[g / 2];
+        if (rows == 0) continue;
         if (g + 1 == job.groups) {
           wide ? add_values<1, 4>(job, g, v, job.value_words, rows)
                : add_values<1, 2>(job, g, v, job.value_words, rows);
@@ -290,25 +165,30 @@ struct AttentionTiles {
   }
 
   /// Scores of all groups; the softmax of two groups runs beside the scores of the next two.
+  /// `reach`: rows that each two took part in.
   static void weigh(const AttentionJob& job, const KeyBlock& block, std::int64_t first,
-                    bool* skip) {
+                    std::int64_t* reach) {
+    using Steps = AttentionSteps<TilePairs>;
     const std::int64_t rows = block.chunks * kChunkRows;
     // Packing values asks for their lines; the rest of the next keys is asked for here.
     Beside beside{
-        .lines = {block.next_keys, block.chunks, job.shared ? job.v_padded : 0, job.qk_padded}};
-    const std::int64_t passes = job.qk_padded / 32 * (block.chunks / 2);
-    const std::int64_t turns = passes * ((job.groups + 1) / 2);
+        .lines = {block.next_keys, block.chunks, job.shared ? job.ask_from : 0, job.qk_padded}};
+    const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
     beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
     for (std::int64_t g = 0; g < job.groups; g += 2) {
       const int groups = g + 1 < job.groups ? 2 : 1;
-      skip[g / 2] = true;
-      for (std::int64_t i = g; i < g + groups; ++i)
-        if (AttentionSteps<TilePairs>::seen(job, i, first, rows) != Seen::none) skip[g / 2] = false;
-      if (skip[g / 2]) continue;
+      std::int64_t reached = 0;
+      for (std::int64_t i = g; i < g + groups; ++i) {
+        const std::int64_t own = Steps::reach(job, i, first, rows);
+        if (own > reached) reached = own;
+      }
+      reach[g / 2] = reached;
+      if (reached == 0) continue;
+      const std::int64_t passes = job.qk_padded / 32 * (reached / 32);
       beside.softmax_per_step = (beside.softmax.steps() + passes - 1) / passes;
-      score(job, block, g, groups, beside);
+      score(job, block, g, reached / kChunkRows, beside);
       beside.softmax.finish();
-      beside.softmax = SoftmaxSteps{job, g, groups, first, rows};
+      beside.softmax = SoftmaxSteps{job, g, groups, first, reached};
     }
     beside.softmax.finish();
   }
@@ -317,12 +197,12 @@ struct AttentionTiles {
     const TileShape full[8] = {};
     Tiles::configure(full);
     KeyBlock block;
-    bool skip[kMaxGroups / 2];
+    std::int64_t reach[kMaxGroups / 2];
     for (std::int64_t first = job.first; first < job.last; first += job.block_rows) {
       const std::int64_t left = job.last - first;
       load_block(job, first, left < job.block_rows ? left : job.block_rows, block);
-      weigh(job, block, first, skip);
-      accumulate(job, block, skip);
+      weigh(job, block, first, reach);
+      accumulate(job, block, reach);
     }
     Tiles::release();
   }
@@ -335,8 +215,7 @@ struct AttentionTiles {
       Beside beside{.lines = {block.next_keys, block.chunks, 0, job.qk_padded}};
       const std::int64_t turns = job.qk_padded / 32 * (block.chunks / 2) * ((job.groups + 1) / 2);
       beside.lines_per_step = (beside.lines.lines() + turns - 1) / turns;
-      for (std::int64_t g = 0; g < job.groups; g += 2)
-        score(job, block, g, g + 1 < job.groups ? 2 : 1, beside);
+      for (std::int64_t g = 0; g < job.groups; g += 2) score(job, block, g, block.chunks, beside);
     });
     Tiles::release();
   }
