@@ -70,6 +70,8 @@ Comparison compared(const Target& target, const Fitted& fitted, const measure::C
           .predicted_then_s = predict(target.kernel.ops, fitted.cluster).seconds,
           .measured_s = r.time_s.median,
           .spread = r.time_s.mad / r.time_s.median,
+          .compute_ceiling = r.compute_ceiling.median,
+          .memory_ceiling = r.memory_ceiling.median,
           .rounds = r.time_s.count,
           .samples = fitted.samples};
 }
@@ -189,6 +191,8 @@ nlohmann::json to_json(const Proof& proof) {
                     {"predicted_with_calibration_ceilings_s", c.predicted_then_s},
                     {"measured_s", c.measured_s},
                     {"spread", c.spread},
+                    {"compute_ceiling_flops_s", c.compute_ceiling},
+                    {"memory_ceiling_b_s", c.memory_ceiling},
                     {"rounds", c.rounds},
                     {"samples", c.samples},
                     {"error", c.error()},

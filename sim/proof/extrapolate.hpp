@@ -37,7 +37,6 @@ struct Comparison {
   double spread = 0.0;  // of the readings, relative
   std::int64_t rounds = 0;
   std::int64_t samples = 0;  // micro-shapes that the prediction may rest on
-  double tokens = 0.0;       // of a model's step, for tokens per second; else 0
   double error() const { return predicted_s / measured_s - 1.0; }
   bool inside() const { return measured_s >= p10_s && measured_s <= p90_s; }
 };
