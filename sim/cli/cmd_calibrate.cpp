@@ -9,6 +9,7 @@
 
 #include "calib/calibrate.hpp"
 #include "calib/corpus.hpp"
+#include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
@@ -21,6 +22,8 @@ struct Request {
   std::string directory;
   calib::CorpusFilter filter;
   int threads = 0;
+  std::string efficiency;
+  std::size_t ratio_shapes = 256;
   OutputOptions output;
 };
 
@@ -30,19 +33,35 @@ std::string shown_folder(const std::string& directory) {
   return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
 }
 
+void write_efficiency(const Request& request, const calib::CalibrationReport& report) {
+  const std::filesystem::path file{request.efficiency};
+  const auto document = calib::efficiency_file(
+      report.calibrations, {.name = file.stem().string(), .source = report.source});
+  write_file(file.string(), dump_json(document));
+}
+
 void run(const Request& request) {
   const calib::Corpus corpus = calib::load_corpus(request.directory, request.filter);
+  if (!request.efficiency.empty()) calib::check_one_device(corpus);
   Progress progress{"fitting"};
-  const auto calibrations = calib::calibrate(
-      corpus,
-      {.threads = request.threads, .progress = [&](double share) { progress.report(share); }});
+  const std::size_t ratio_shapes = request.efficiency.empty() ? 0 : request.ratio_shapes;
+  const calib::CalibrationReport report{
+      .source = shown_folder(request.directory),
+      .calibrations = calib::calibrate(
+          corpus,
+          {.threads = request.threads, .progress = [&](double share) { progress.report(share); }},
+          ratio_shapes),
+      .skipped = corpus.skipped};
   progress.finish();
-  const std::string source = shown_folder(request.directory);
-  const nlohmann::json data = calib::to_json(calibrations, source);
+  for (const std::string& family : calib::unasked(report.calibrations)) {
+    fmt::print(stderr, "warning: fitted, but no operator of an estimate asks for {}\n", family);
+  }
+  if (!request.efficiency.empty()) write_efficiency(request, report);
+  const nlohmann::json data = calib::to_json(report);
   OutputOptions shown = request.output;
   const bool to_file = !shown.output.empty() && shown.output != "-";
   if (to_file) write_file(std::exchange(shown.output, {}), dump_json(data));
-  if (!to_file || shown.format != "json") emit(calib::page(calibrations, source), data, shown);
+  if (!to_file || shown.format != "json") emit(calib::page(report), data, shown);
 }
 
 }  // namespace
@@ -61,6 +80,15 @@ void add_calibrate(CLI::App& app, int& exit_code) {
   command->add_option("--threads", request->threads, "Threads; 0: all cores")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N [0]");
+  command
+      ->add_option("--write-efficiency", request->efficiency,
+                   "Also write the fits of one device as an efficiency file, for --efficiency")
+      ->option_text("FILE");
+  command
+      ->add_option("--ratio-shapes", request->ratio_shapes,
+                   "Measured shapes kept beside each fit in that file; 0: the bare forms")
+      ->check(CLI::Range(0, 4096))
+      ->option_text("N [256]");
   add_output_options(*command, request->output, {"table", "json", "markdown", "html", "csv"});
   command->footer(
       "Reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as bench_data of\n"
@@ -69,11 +97,14 @@ void add_calibrate(CLI::App& app, int& exit_code) {
       "measurements are flagged and not fitted. -o writes the fitted parameters as JSON, with "
       "start\n"
       "values, errors, bands and flagged rows; the table of errors is printed all the same.\n"
+      "--write-efficiency writes what estimate, explain and plan take with --efficiency.\n"
       "\n"
       "Examples:\n"
       "  fathom calibrate --import measured -o measured.json\n"
       "  fathom calibrate --import measured --device h100-sxm --family gemm\n"
-      "  fathom calibrate --import my-timings --format markdown");
+      "  fathom calibrate --import my-timings --format markdown\n"
+      "  fathom calibrate --import measured --device h200 --write-efficiency my-h200.json\n"
+      "  fathom estimate --hardware h200 --efficiency my-h200.json …");
   command->callback([request, &exit_code] {
     run(*request);
     exit_code = kOk;

@@ -19,8 +19,9 @@ struct InSitu {
   double sm_share = 1.0;  // SMs left for compute / all
 };
 
-/// How an operator's time was found.
-enum class Fidelity : std::uint8_t { roofline, fitted };
+/// How an operator's time was found: `measured` is a fitted form times a ratio measured around the
+/// shape.
+enum class Fidelity : std::uint8_t { roofline, fitted, measured };
 std::string_view name(Fidelity fidelity);
 
 struct OpTime {
@@ -32,6 +33,7 @@ struct OpTime {
   hw::Family family = hw::Family::gemm;
   hw::Evidence evidence = hw::Evidence::assumed;
   Fidelity fidelity = Fidelity::roofline;
+  hw::FormUse form{};  // that timed it, unless by roofline
   bool operator==(const OpTime&) const = default;
 };
 
