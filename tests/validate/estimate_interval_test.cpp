@@ -49,11 +49,16 @@ TEST_CASE("efficiencies taken from another device widen the interval by what suc
   for (auto& form : own.cluster.efficiency.forms) {
     if (form) form->evidence = hw::Evidence::measured;
   }
+  study::Scenario relative = own;
+  hw::transfer(relative.cluster.efficiency.forms, hw::Transfer::same_generation);
   study::Scenario transferred = own;
   hw::transfer(transferred.cluster.efficiency.forms, hw::Transfer::other_generation);
   CHECK(latency(own) == latency(transferred));
   CHECK(width(estimate_interval(transferred)->latency_s) >
         1.2 * width(estimate_interval(own)->latency_s));
+  CHECK(width(estimate_interval(relative)->latency_s) > width(estimate_interval(own)->latency_s));
+  CHECK(width(estimate_interval(relative)->latency_s) <
+        width(estimate_interval(transferred)->latency_s));
 }
 
 TEST_CASE("an infeasible scenario has no interval", "[validate][interval]") {
