@@ -32,7 +32,7 @@ std::vector<CalibratedParameter> parameters_of(const forms::Form& form, const Fi
   return out;
 }
 
-SubFit sub_fit(const Job& job, const FitOptions& options) {
+SubFit sub_fit(const Job& job, const FitOptions& options, std::size_t ratio_shapes) {
   const forms::Form& form = forms::form_of(job.dataset->family);
   const Trained trained = train(form, job.group, job.samples, options);
   SubFit out{.group = job.group,
@@ -45,6 +45,7 @@ SubFit sub_fit(const Job& job, const FitOptions& options) {
     predicted.push_back(measured.back() * std::exp(-trained.log_ratios[i]));
   }
   out.in_sample = score(predicted, measured);
+  if (ratio_shapes > 0) out.ratios = fit_ratios(trained.rows, trained.log_ratios, ratio_shapes);
   for (const Measurement* row : trained.spikes) {
     out.flagged.push_back({row->line, "isolated spike"});
   }
@@ -74,7 +75,8 @@ void add_cross_validation(const DatasetReport& report, DatasetCalibration& calib
 
 }  // namespace
 
-std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const ValidationOptions& options) {
+std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const ValidationOptions& options,
+                                          std::size_t ratio_shapes) {
   std::vector<DatasetCalibration> out;
   std::vector<Job> jobs;
   for (const Dataset& dataset : corpus.datasets) {
@@ -89,7 +91,7 @@ std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const Validation
     out.push_back({dataset.family, dataset.device, dataset.stack, dataset.file, {}});
   }
   auto fits = parallel_map(std::ssize(jobs), options.threads, [&](std::int64_t i) {
-    return sub_fit(jobs[static_cast<std::size_t>(i)], options.fit);
+    return sub_fit(jobs[static_cast<std::size_t>(i)], options.fit, ratio_shapes);
   });
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     out[jobs[j].calibration].groups.push_back(std::move(fits[j]));

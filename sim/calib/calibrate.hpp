@@ -6,6 +6,7 @@
 
 #include "calib/bands.hpp"
 #include "calib/cross_validation.hpp"
+#include "calib/ratio_fit.hpp"
 
 namespace fathom::calib {
 
@@ -31,6 +32,7 @@ struct SubFit {
   Score fitted;            // leave-slice-out
   Score measured;          // leave-slice-out, with the smoothed ratio
   BandTable::Thirds band;  // of the fitted form
+  RatioFit ratios;         // empty unless asked for
   std::vector<FlaggedRow> flagged;
 };
 
@@ -40,7 +42,9 @@ struct DatasetCalibration {
   std::vector<SubFit> groups;
 };
 
-/// Fits every sub-fit on all of its rows and scores it leave-slice-out.
-std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const ValidationOptions& options);
+/// Fits every sub-fit on all of its rows and scores it leave-slice-out. `ratio_shapes`: keep ratios
+/// of at most so many shapes beside each fit.
+std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const ValidationOptions& options,
+                                          std::size_t ratio_shapes = 0);
 
 }  // namespace fathom::calib

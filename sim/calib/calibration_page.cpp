@@ -1,7 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
 
 namespace fathom::calib {
@@ -53,11 +56,41 @@ json to_json(const SubFit& g, const DatasetCalibration& d) {
           {"flagged", std::move(flagged)}};
 }
 
+std::string listed_note(std::string_view what, const std::vector<std::string>& lines,
+                        std::size_t count) {
+  constexpr std::size_t kShown = 5;
+  if (count == 0) return {};
+  const std::vector<std::string> first(
+      lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, lines.size())));
+  return fmt::format("{} {}: {}{}", count, what, fmt::join(first, "; "),
+                     count > first.size() ? "; … (all of them in the JSON)" : "");
+}
+
+// "file:line: why" of every row that was not fitted.
+std::vector<std::string> flagged_rows(const CalibrationReport& report) {
+  std::vector<std::string> out;
+  for (const DatasetCalibration& d : report.calibrations) {
+    for (const SubFit& g : d.groups) {
+      for (const FlaggedRow& row : g.flagged)
+        out.push_back(fmt::format("{}:{}: {}", d.file, row.line, row.why));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-json to_json(const std::vector<DatasetCalibration>& calibrations, const std::string& source) {
+std::string skipped_note(const std::vector<std::string>& skipped) {
+  return listed_note("tables were skipped", skipped, skipped.size());
+}
+
+std::string flagged_note(const std::vector<std::string>& rows, std::size_t count) {
+  return listed_note("rows were flagged and not fitted", rows, count);
+}
+
+json to_json(const CalibrationReport& report) {
   json devices = json::object();
-  for (const DatasetCalibration& d : calibrations) {
+  for (const DatasetCalibration& d : report.calibrations) {
     json& groups = devices[d.device]["forms"][d.family];
     for (const SubFit& g : d.groups) {
       // The same kernel and dtype on a second stack or in a second file keeps its own entry.
@@ -66,10 +99,14 @@ json to_json(const std::vector<DatasetCalibration>& calibrations, const std::str
       groups[key] = to_json(g, d);
     }
   }
-  return {{"schema", "calibration/1"}, {"source", source}, {"devices", std::move(devices)}};
+  return {{"schema", "calibration/1"},
+          {"source", report.source},
+          {"devices", std::move(devices)},
+          {"skipped", report.skipped},
+          {"not_asked_for", unasked(report.calibrations)}};
 }
 
-Document page(const std::vector<DatasetCalibration>& calibrations, const std::string& source) {
+Document page(const CalibrationReport& report) {
   std::size_t count = 0;
   std::int64_t rows = 0;
   std::size_t flagged = 0;
@@ -86,7 +123,7 @@ Document page(const std::vector<DatasetCalibration>& calibrations, const std::st
                   number_column("parameters", "", NumberFormat::exact),
                   number_column("moved", "", NumberFormat::exact),
                   number_column("flagged", "", NumberFormat::exact)}};
-  for (const DatasetCalibration& d : calibrations) {
+  for (const DatasetCalibration& d : report.calibrations) {
     for (const SubFit& g : d.groups) {
       ++count;
       rows += g.rows;
@@ -97,7 +134,7 @@ Document page(const std::vector<DatasetCalibration>& calibrations, const std::st
                             g.parameters.size() - unmoved_json(g).size(), g.flagged.size()});
     }
   }
-  Document document{.title = "Calibration from " + source,
+  Document document{.title = "Calibration from " + report.source,
                     .finding = fmt::format("{} sub-fits on {} rows; {} rows flagged and not fitted",
                                            count, rows, flagged)};
   document.blocks.emplace_back(std::move(table));
@@ -105,6 +142,11 @@ Document page(const std::vector<DatasetCalibration>& calibrations, const std::st
       Note{NoteKind::info,
            "Parameters that did not move by more than 2 % stay at their start value: the data do "
            "not speak about them. Start values, error bands and flagged rows are in the file."});
+  const std::vector<std::string> refused = flagged_rows(report);
+  for (const std::string& note :
+       {skipped_note(report.skipped), flagged_note(refused, refused.size())}) {
+    if (!note.empty()) document.blocks.emplace_back(Note{NoteKind::warning, note});
+  }
   return document;
 }
 

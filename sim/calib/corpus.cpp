@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "calib/devices.hpp"
@@ -34,7 +35,8 @@ void keep_only(Corpus& corpus, std::string Dataset::*field, const std::string& w
 }  // namespace
 
 Corpus load_corpus(const std::filesystem::path& directory, const CorpusFilter& filter) {
-  Corpus corpus{.datasets = import_directory(directory)};
+  Import found = import_tables(directory);
+  Corpus corpus{.datasets = std::move(found.datasets), .skipped = std::move(found.skipped)};
   keep_only(corpus, &Dataset::family, filter.family, "--family");
   keep_only(corpus, &Dataset::device, filter.device, "--device");
   if (corpus.datasets.empty()) {

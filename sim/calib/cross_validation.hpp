@@ -23,6 +23,7 @@ std::string_view name(Fidelity fidelity);
 struct Corpus {
   std::vector<Dataset> datasets;
   std::map<std::string, forms::DeviceFigures, std::less<>> devices;
+  std::vector<std::string> skipped;  // "file: why" of tables that no form covers
 };
 
 struct ValidationOptions {

@@ -158,6 +158,24 @@ Plot family_plot(const MeasuredReport& r) {
   return plot;
 }
 
+// "file:line: why" of every row that was neither fitted nor scored.
+std::vector<std::string> flagged_rows(const Dataset& dataset) {
+  std::vector<std::string> out;
+  for (const Measurement& row : dataset.rows) {
+    if (!row.flag.empty())
+      out.push_back(fmt::format("{}:{}: {}", dataset.file, row.line, row.flag));
+  }
+  return out;
+}
+
+std::string not_scored_note(const MeasuredReport& r) {
+  std::vector<std::string> rows;
+  for (const DatasetReport& d : r.datasets) {
+    for (std::string& row : flagged_rows(*d.dataset)) rows.push_back(std::move(row));
+  }
+  return flagged_note(rows, rows.size());
+}
+
 json scores_json(const std::array<Score, kFidelities>& scores, const MeasuredReport& r) {
   json out = json::object();
   for (const Fidelity f : r.shown) {
@@ -173,11 +191,17 @@ json to_json(const DatasetReport& d, const MeasuredReport& r) {
   for (const Fidelity f : r.shown) {
     coverage[std::string(name(f))] = d.coverage.at(static_cast<std::size_t>(f));
   }
-  return {{"family", d.dataset->family}, {"device", d.dataset->device},
-          {"stack", d.dataset->stack},   {"file", d.dataset->file},
-          {"rows", d.rows.size()},       {"flagged", d.flagged},
-          {"spikes", d.spikes},          {"scores", scores_json(d.scores, r)},
-          {"band_coverage", coverage},   {"groups", groups}};
+  return {{"family", d.dataset->family},
+          {"device", d.dataset->device},
+          {"stack", d.dataset->stack},
+          {"file", d.dataset->file},
+          {"rows", d.rows.size()},
+          {"flagged", d.flagged},
+          {"flagged_rows", flagged_rows(*d.dataset)},
+          {"spikes", d.spikes},
+          {"scores", scores_json(d.scores, r)},
+          {"band_coverage", coverage},
+          {"groups", groups}};
 }
 
 }  // namespace
@@ -189,6 +213,20 @@ std::vector<Fidelity> missed(const MeasuredReport& r) {
     if (target.median <= 0.0) continue;
     const Overall all = overall(r.datasets, f);
     if (all.median > target.median || all.p90 > target.p90) out.push_back(f);
+  }
+  return out;
+}
+
+std::vector<FamilyMiss> missed_families(const MeasuredReport& r) {
+  std::vector<FamilyMiss> out;
+  if (r.family_targets.median <= 0.0) return out;
+  for (const std::string& family : families_of(r)) {
+    for (const Fidelity f : r.shown) {
+      if (f == Fidelity::roofline) continue;
+      const Score s = family_score(r.datasets, family, f);
+      if (s.median > r.family_targets.median || s.p90 > r.family_targets.p90)
+        out.push_back({family, f, s});
+    }
   }
   return out;
 }
@@ -209,6 +247,16 @@ Document page(const MeasuredReport& r) {
       "shares and no launch cost. Whole slices are left out, the same ones on every device. Rows "
       "flagged by the importer are neither fitted nor scored; isolated spikes are scored but not "
       "fitted."});
+  std::vector<std::string> notes{skipped_note(r.skipped), not_scored_note(r)};
+  for (const FamilyMiss& miss : missed_families(r)) {
+    notes.push_back(fmt::format("{} is outside its limits of {} (median) and {} (p90), {}: {}, {}",
+                                miss.family, percent(r.family_targets.median),
+                                percent(r.family_targets.p90), name(miss.fidelity),
+                                percent(miss.score.median), percent(miss.score.p90)));
+  }
+  for (const std::string& note : notes) {
+    if (!note.empty()) document.blocks.emplace_back(Note{NoteKind::warning, note});
+  }
   return document;
 }
 
@@ -253,7 +301,13 @@ json to_json(const MeasuredReport& r) {
                               {"anchored", calib::to_json(e.anchored)}});
   }
   json out{{"source", r.source},   {"overall", all},        {"families", families},
-           {"datasets", datasets}, {"transfer", transfers}, {"small_to_large", extrapolations}};
+           {"datasets", datasets}, {"transfer", transfers}, {"small_to_large", extrapolations},
+           {"skipped", r.skipped}};
+  for (const FamilyMiss& miss : missed_families(r)) {
+    out["families_outside"].push_back({{"family", miss.family},
+                                       {"fidelity", name(miss.fidelity)},
+                                       {"score", calib::to_json(miss.score)}});
+  }
   if (!r.training.empty()) out["fitted_on"] = r.training;
   return out;
 }

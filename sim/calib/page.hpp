@@ -25,20 +25,40 @@ struct MeasuredReport {
   std::vector<TransferScore> transfers;
   std::vector<ExtrapolationScore> extrapolations;
   std::array<Targets, kFidelities> targets;  // zero: none
+  Targets family_targets;                    // of every family, fitted and measured; zero: none
+  std::vector<std::string> skipped;          // Corpus::skipped
   std::vector<Fidelity> shown{Fidelity::roofline, Fidelity::fitted, Fidelity::measured};
 };
 
 /// Which of the shown fidelities with a target miss it.
 std::vector<Fidelity> missed(const MeasuredReport& report);
 
+struct FamilyMiss {
+  std::string family;
+  Fidelity fidelity = Fidelity::fitted;
+  Score score;
+};
+/// Families outside `family_targets`, by the shown fidelities that have overall targets.
+std::vector<FamilyMiss> missed_families(const MeasuredReport& report);
+
 report::Document page(const MeasuredReport& report);
 nlohmann::json to_json(const MeasuredReport& report);
 
-/// The file `fathom calibrate` writes: devices → forms → family → group → parameters, with start
-/// values, residual quantiles, errors and flagged rows.
-nlohmann::json to_json(const std::vector<DatasetCalibration>& calibrations,
-                       const std::string& source);
-report::Document page(const std::vector<DatasetCalibration>& calibrations,
-                      const std::string& source);
+/// What `fathom calibrate` has to say.
+struct CalibrationReport {
+  std::string source;  // the folder as the user named it
+  std::vector<DatasetCalibration> calibrations;
+  std::vector<std::string> skipped;  // Corpus::skipped
+};
+
+/// devices → forms → family → group → parameters, with start values, residual quantiles, errors and
+/// flagged rows.
+nlohmann::json to_json(const CalibrationReport& report);
+report::Document page(const CalibrationReport& report);
+
+/// "3 tables are not covered by any form: a, b, …", or empty.
+std::string skipped_note(const std::vector<std::string>& skipped);
+/// Likewise for rows that were read and not trusted: file:line and why.
+std::string flagged_note(const std::vector<std::string>& rows, std::size_t count);
 
 }  // namespace fathom::calib

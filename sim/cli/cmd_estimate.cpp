@@ -11,6 +11,7 @@
 #include "report/builders/estimate.hpp"
 #include "study/class_memory.hpp"
 #include "study/evaluate.hpp"
+#include "validate/estimate_interval.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -42,6 +43,7 @@ json operator_json(const study::OperatorRow& row) {
           {"share", row.share},
           {"bound", timing::name(time.bound)},
           {"efficiency_family", hw::name(time.family)},
+          {"fidelity", timing::name(time.fidelity)},
           {"evidence", hw::name(time.evidence)}};
 }
 
@@ -94,9 +96,17 @@ int run(const Request& request) {
   if (const auto* no = std::get_if<infer::Infeasible>(&answer.outcome)) {
     return infeasible(named, no->reason, request.output);
   }
+  const auto interval = validate::estimate_interval(named.scenario);
   report::Document page = report::estimate_page(named.scenario, answer);
   page.metadata.inputs = named.inputs;
-  emit(std::move(page), answer_json(named, answer), request.output);
+  const bool decode = std::holds_alternative<infer::DecodeQuery>(named.scenario.workload);
+  json data = answer_json(named, answer);
+  if (interval) {
+    data["interval"] = validate::to_json(*interval, decode);
+    page.blocks.insert(page.blocks.begin(),
+                       report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
+  }
+  emit(std::move(page), data, request.output);
   return kOk;
 }
 

@@ -35,10 +35,31 @@ bool before_plan(const std::string& stage, const study::Scenario& scenario, json
   return !out.is_null();
 }
 
+// Names of forms become what they are, how far off on shapes they were not fitted to, and where
+// their measurements come from.
+json timed_stage(const study::Answer& answer) {
+  json out = timing::to_json(answer.model.timed);
+  const json forms = hw::to_json(answer.model.cluster.efficiency.forms);
+  for (json& block : out["blocks"]) {
+    for (json& node : block["nodes"]) {
+      if (!node.contains("form")) continue;
+      const json& form = forms.at(node["form"].get<std::string>());
+      const bool measured = node["fidelity"] == "measured" && form.contains("ratios");
+      const json& errors = measured ? form["ratios"] : form;
+      node["median_error"] = errors["median_error"];
+      node["p90_error"] = errors["p90_error"];
+      for (const char* key : {"family", "group", "samples", "source"}) {
+        node["fit"][key] = form[key];
+      }
+    }
+  }
+  return out;
+}
+
 json after_plan(const std::string& stage, const study::Answer& answer) {
   if (stage == "graph") return model::to_json(answer.model.graph);
   if (stage == "mapped") return mapping::to_json(answer.model.mapped);
-  if (stage == "timed") return timing::to_json(answer.model.timed);
+  if (stage == "timed") return timed_stage(answer);
   return infer::to_json(std::get<infer::InferEstimate>(answer.outcome));
 }
 

@@ -32,6 +32,9 @@ constexpr std::array kQuestion{
     Field{"--model", "/model", Kind::value, "Name from models/ or a config.json"},
     Field{"--attention", "/attention", Kind::value, "Another attention: mha, mqa, gqa-N, mla, …"},
     Field{"--hardware", "/hardware", Kind::list, "Names from hwprofiles/ or files"},
+    Field{"--efficiency", "/efficiency", Kind::value,
+          "Efficiencies instead of the hardware's: a name or a calibration"},
+    Field{"--fidelity", "/fidelity", Kind::value, "auto, roofline, fitted or measured"},
     Field{"--price", "/price_usd_per_gpu_hour", Kind::value, "USD per device and hour"}};
 constexpr std::array kTraffic{
     Field{"--input-tokens,--isl", "/traffic/input_tokens", Kind::value, "Tokens of a prompt"},

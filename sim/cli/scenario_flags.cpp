@@ -35,6 +35,9 @@ constexpr std::array kQuestionFields{
     Field{"--name", "/name", Kind::text, "Title of the scenario"},
     Field{"--model", "/model", Kind::text, "Name from models/ or a config.json"},
     Field{"--hardware", "/hardware", Kind::text, "Name from hwprofiles/ or a file"},
+    Field{"--efficiency", "/efficiency", Kind::text,
+          "Efficiencies instead of the hardware's: a name or a calibration"},
+    Field{"--fidelity", "/fidelity", Kind::text, "auto, roofline, fitted or measured"},
     Field{"--phase", "/phase", Kind::text, "prefill or decode"},
     Field{"--attention", "/attention", Kind::text, "Another attention: mha, mqa, gqa-N, mla, …"},
     Field{"--text-only", "/text_only", Kind::on_off, "Leave vision and audio towers out"},
@@ -235,6 +238,8 @@ NamedScenario resolve(const ScenarioFlags& flags) {
   const study::Scenario& s = named.scenario;
   named.inputs.push_back({s.model.path.filename().string(), s.model.hash});
   named.inputs.push_back({s.cluster.path.filename().string(), s.cluster.hash});
+  if (!s.efficiency.file.empty())
+    named.inputs.push_back({s.efficiency.file, s.cluster.efficiency.hash});
   return named;
 }
 

@@ -19,6 +19,7 @@ namespace fathom::hw {
 namespace {
 
 constexpr std::string_view kSchema = "hweff-default/1";
+constexpr std::string_view kCalibrationSchema = "calibration/1";  // calib/calibration_page.cpp
 constexpr std::string_view kFolder = "hwprofiles/efficiency";
 // A share may exceed 1 a little: measured clocks and rounded datasheets disagree by a few percent.
 constexpr Range kShare{.min = 1e-6, .max = 1.05};
@@ -125,15 +126,23 @@ std::filesystem::path referenced_file(JsonReader& parent, std::string_view key) 
   }
 }
 
+struct Inherited {
+  EfficiencySet set;
+  bool same_device = false;
+};
+
 // Architecture rule: a curve measured on one device and applied to another is an assumption,
 // however well it was measured there.
-EfficiencySet read_transfer(JsonReader& reader, const SourceTable& sources, int transfers) {
+Inherited read_transfer(JsonReader& reader, const SourceTable& sources, int transfers) {
   const auto from = referenced_file(reader, "from");
   const auto latency_scale = reader.number("communication_latency_scale", 0.1, 10.0);
-  // fitted forms hold for the same kernels on a close relative, not for another vendor's stack
   // another stack on the same device leaves the evidence as it is
   const bool same_device = reader.boolean_or("same_device", false);
+  // fitted forms hold for the same kernels on a close relative, not for another vendor's stack
   const bool with_forms = reader.boolean_or("with_forms", false);
+  const Transfer how = reader.boolean_or("same_generation", with_forms)
+                           ? Transfer::same_generation
+                           : Transfer::other_generation;
   read_grounds(reader, sources);
   reader.finish();
   if (transfers >= kMaxTransfers) {
@@ -148,12 +157,14 @@ EfficiencySet read_transfer(JsonReader& reader, const SourceTable& sources, int 
     const double scale = is_communication(static_cast<Family>(f)) ? latency_scale : 1.0;
     for (auto& e : set.table[f]) {
       e.overhead *= scale;
-      if (!same_device) e.evidence = Evidence::assumed;
+      if (same_device) continue;
+      e.evidence = Evidence::assumed;
+      e.transfer = std::max(e.transfer, how);
     }
   }
-  if (!same_device) transfer(set.forms);
+  if (!same_device) transfer(set.forms, how);
   if (!with_forms) set.forms = {};
-  return set;
+  return {std::move(set), same_device};
 }
 
 struct Served {
@@ -194,6 +205,10 @@ constexpr std::array<Served, kFormUseCount> kServed = [] {
   set(FormUse::dispatch_low_latency_far, Family::dispatch_low_latency);
   set(FormUse::combine_low_latency, Family::combine_low_latency);
   set(FormUse::combine_low_latency_far, Family::combine_low_latency);
+  set(FormUse::dispatch, Family::dispatch);
+  set(FormUse::dispatch_far, Family::dispatch);
+  set(FormUse::combine, Family::combine);
+  set(FormUse::combine_far, Family::combine);
   return out;
 }();
 
@@ -231,22 +246,28 @@ void add_sources(EfficiencySet& set, const SourceTable& sources) {
 
 EfficiencySet parse_at(const nlohmann::json& document, std::string_view where, int transfers) {
   JsonReader file{document, std::string{where}};
+  if (file.has("schema") && file.raw("schema") == kCalibrationSchema) {
+    file.fail("schema",
+              "a report of fits; write them as efficiencies with "
+              "fathom calibrate --write-efficiency FILE");
+  }
   const std::array schemas{kSchema};
   file.choice("schema", schemas);
   const auto set_name = file.string("name");
   file.ignore("note");
   const auto sources = read_sources(file);
 
-  EfficiencySet set;
+  Inherited from;
   const bool inherits = file.has("transfer");
   if (auto transfer = file.object_opt("transfer"))
-    set = read_transfer(*transfer, sources, transfers);
+    from = read_transfer(*transfer, sources, transfers);
+  EfficiencySet set = std::move(from.set);
   Stated stated{};
   std::vector<Entry> entries;
   for (auto& reader : file.objects("entries"))
     entries.push_back(read_entry(reader, sources, stated));
   drop_overruled(set.forms, entries);
-  read_forms(file, sources, set.forms);
+  read_forms(file, sources, from.same_device, set.forms);
   file.finish();
 
   for (std::size_t f = 0; f < kFamilyCount && !inherits; ++f) {
@@ -262,7 +283,8 @@ EfficiencySet parse_at(const nlohmann::json& document, std::string_view where, i
 
 EfficiencySet load_at(const std::filesystem::path& path, int transfers) {
   const auto text = read_text(path);
-  const auto shown = fmt::format("{}/{}", kFolder, path.filename().string());
+  const bool ours = path.parent_path() == data_dir() / kFolder;
+  const auto shown = ours ? fmt::format("{}/{}", kFolder, path.filename().string()) : path.string();
   auto set = parse_at(parse_json(text, shown), shown + "#", transfers);
   // A transferred set depends on both files.
   set.hash = content_hash(set.hash + text);

@@ -88,6 +88,7 @@ struct Efficiency {
   double sm_busy_per_token_s = 0.0;  // ... and per token sent
   double sm_reserved = 0.0;  // SMs a communication kernel holds while it runs beside compute
   Evidence evidence = Evidence::assumed;
+  Transfer transfer = Transfer::none;
   bool operator==(const Efficiency&) const = default;
 };
 
@@ -110,7 +111,8 @@ struct EfficiencySet {
 };
 
 /// hwprofiles/efficiency/<name>.json, or a file. A file may start from another one (`transfer`):
-/// the latencies of communication are scaled and every inherited entry counts as assumed.
+/// the latencies of communication are scaled and every inherited entry counts as assumed. It says
+/// whether that one's device is of the same generation (by default if its forms are taken too).
 /// InputError with file#/pointer.
 EfficiencySet load_efficiency(std::string_view name_or_file);
 /// The same for a name given by a key of another file, which every complaint about the name points

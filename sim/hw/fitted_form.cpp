@@ -38,7 +38,11 @@ constexpr std::array<std::string_view, kFormUseCount> kUseNames{"gemm_bf16",
                                                                 "dispatch_low_latency",
                                                                 "combine_low_latency",
                                                                 "dispatch_low_latency_far",
-                                                                "combine_low_latency_far"};
+                                                                "combine_low_latency_far",
+                                                                "dispatch",
+                                                                "combine",
+                                                                "dispatch_far",
+                                                                "combine_far"};
 
 struct Rule {
   std::string_view family;
@@ -81,6 +85,10 @@ constexpr std::array kRules{
     Rule{"deepep_ll_combine", "", FormUse::combine_low_latency},
     Rule{"deepep_ll_multinode_dispatch", "", FormUse::dispatch_low_latency_far},
     Rule{"deepep_ll_multinode_combine", "", FormUse::combine_low_latency_far},
+    Rule{"deepep_normal_dispatch", "fp8", FormUse::dispatch},
+    Rule{"deepep_normal_combine", "bf16", FormUse::combine},
+    Rule{"deepep_normal_multinode_dispatch", "fp8", FormUse::dispatch_far},
+    Rule{"deepep_normal_multinode_combine", "bf16", FormUse::combine_far},
 };
 
 bool leads_with(std::string_view group, std::string_view labels) {
@@ -109,9 +117,10 @@ FittedForm read_form(JsonReader& entry, std::size_t form, std::string_view group
   out.sustained_clock = entry.number_or("sustained_clock", 1.0, 0.1, 1.0);
   for (const forms::ParamRange& range : forms::all_forms()[form].ranges(group)) {
     const double value = params.number(range.name, 0.0, kAnyFinite);
-    // SMs compute and fetch operands at their clock; memory has its own
-    // a cast is an operator of its own: the part of a product's time that stands for it is left out
+    // A cast is an operator of its own: the part of a product's time that stands for it is left
+    // out.
     const bool cast = range.name == "quantise_bytes";
+    // SMs compute and fetch operands at their clock; memory has its own.
     const bool clocked = range.name == "compute_share" || range.name == "feed_gb_s";
     out.params.push_back(value);
     out.in_step.push_back(cast ? 0.0 : (clocked ? value * out.sustained_clock : value));
@@ -121,16 +130,47 @@ FittedForm read_form(JsonReader& entry, std::size_t form, std::string_view group
   out.median_error = entry.number("median_error", 0.0, 10.0);
   out.p90_error = entry.number("p90_error", 0.0, 10.0);
   out.samples = entry.integer("samples", 1, 1'000'000'000);
-  out.evidence = evidence_of(read_grounds(entry, sources).basis);
+  const Grounds grounds = read_grounds(entry, sources);
+  out.evidence = evidence_of(grounds.basis);
+  for (const std::string& key : grounds.src) {
+    if (!out.source.empty()) out.source += "; ";
+    out.source += fmt::format("{}: {}", key, sources.find(key)->second);
+  }
+  if (auto ratios = entry.object_opt("ratios"))
+    out.ratios = read_ratio_table(*ratios, forms::all_forms()[form].columns);
   entry.finish();
   return out;
+}
+
+// Index of the rule that a sub-fit falls under, or their number.
+std::size_t rule_of(std::string_view family, std::string_view group) {
+  std::size_t r = 0;
+  while (r < kRules.size() && (kRules[r].family != family || !leads_with(group, kRules[r].group)))
+    ++r;
+  return r;
+}
+
+// On the same device a file's own fit of the experts as a whole goes before products that it
+// inherits.
+void experts_over_products(const std::array<std::size_t, kFormUseCount>& rank, FormTable& table) {
+  const auto here = [&rank](FormUse use) { return rank[static_cast<std::size_t>(use)] > 0; };
+  if (!here(FormUse::experts_fp8)) return;
+  for (const FormUse use : {FormUse::grouped_prefill, FormUse::grouped_decode}) {
+    if (!here(use)) table[static_cast<std::size_t>(use)].reset();
+  }
 }
 
 }  // namespace
 
 std::string_view name(FormUse use) { return kUseNames[static_cast<std::size_t>(use)]; }
 
-void read_forms(JsonReader& file, const SourceTable& sources, FormTable& table) {
+std::optional<FormUse> use_of(std::string_view family, std::string_view group) {
+  const std::size_t rule = rule_of(family, group);
+  if (rule == kRules.size()) return std::nullopt;
+  return kRules[rule].use;
+}
+
+void read_forms(JsonReader& file, const SourceTable& sources, bool same_device, FormTable& table) {
   auto families = file.object_opt("forms");
   if (!families) return;
   std::array<std::size_t, kFormUseCount> rank{};  // of the rule that filled a use here
@@ -140,24 +180,35 @@ void read_forms(JsonReader& file, const SourceTable& sources, FormTable& table) 
     for (const auto& group : family.value().items()) {
       JsonReader entry = groups.object(group.key());
       FittedForm fitted = read_form(entry, form, group.key(), sources);
-      for (std::size_t r = 0; r < kRules.size(); ++r) {
-        const Rule& rule = kRules[r];
-        const auto use = static_cast<std::size_t>(rule.use);
-        if (rule.family != family.key() || !leads_with(group.key(), rule.group)) continue;
-        if (rank[use] > r + 1) continue;
-        rank[use] = r + 1;
-        table[use] = std::move(fitted);
-        break;
-      }
+      const std::size_t rule = rule_of(family.key(), group.key());
+      if (rule == kRules.size()) continue;
+      const auto use = static_cast<std::size_t>(kRules[rule].use);
+      if (rank[use] > rule + 1) continue;
+      rank[use] = rule + 1;
+      table[use] = std::move(fitted);
     }
     groups.finish();
   }
   families->finish();
+  if (same_device) experts_over_products(rank, table);
 }
 
-void transfer(FormTable& table) {
+void transfer(FormTable& table, Transfer how) {
   for (auto& form : table) {
-    if (form) form->evidence = Evidence::assumed;
+    if (!form) continue;
+    form->evidence = Evidence::assumed;
+    form->transfer = std::max(form->transfer, how);
+    form->ratios = {};
+  }
+}
+
+void limit(FormTable& table, FidelityLimit fidelity) {
+  if (fidelity == FidelityLimit::roofline) table = {};
+  for (auto& form : table) {
+    if (!form || form->ratios.size() == 0) continue;
+    const bool worse = form->ratios.median_error > form->median_error;
+    if (fidelity == FidelityLimit::fitted || (fidelity == FidelityLimit::automatic && worse))
+      form->ratios = {};
   }
 }
 
@@ -172,16 +223,22 @@ nlohmann::json to_json(const FormTable& table) {
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       params[std::string(ranges[i].name)] = fitted.params[i];
     }
-    out[std::string(name(static_cast<FormUse>(u)))] = {
-        {"family", form.family},
-        {"group", fitted.group},
-        {"params", std::move(params)},
-        {"sustained_clock", fitted.sustained_clock},
-        {"launch_gap_us", fitted.launch_gap.value * 1e6},
-        {"median_error", fitted.median_error},
-        {"p90_error", fitted.p90_error},
-        {"samples", fitted.samples},
-        {"evidence", name(fitted.evidence)}};
+    nlohmann::json& entry = out[std::string(name(static_cast<FormUse>(u)))];
+    entry = {{"family", form.family},
+             {"group", fitted.group},
+             {"params", std::move(params)},
+             {"sustained_clock", fitted.sustained_clock},
+             {"launch_gap_us", fitted.launch_gap.value * 1e6},
+             {"median_error", fitted.median_error},
+             {"p90_error", fitted.p90_error},
+             {"samples", fitted.samples},
+             {"evidence", name(fitted.evidence)},
+             {"source", fitted.source}};
+    if (fitted.ratios.size() > 0) {
+      entry["ratios"] = {{"shapes", fitted.ratios.size()},
+                         {"median_error", fitted.ratios.median_error},
+                         {"p90_error", fitted.ratios.p90_error}};
+    }
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "core/units.hpp"
 #include "hw/figure.hpp"
 #include "hw/provenance.hpp"
+#include "hw/ratio_table.hpp"
 
 namespace fathom::hw {
 
@@ -43,11 +44,16 @@ enum class FormUse : std::uint8_t {
   dispatch_low_latency,
   combine_low_latency,
   dispatch_low_latency_far,  // group spans nodes
-  combine_low_latency_far
+  combine_low_latency_far,
+  dispatch,  // throughput kernels
+  combine,
+  dispatch_far,
+  combine_far
 };
-inline constexpr std::size_t kFormUseCount =
-    static_cast<std::size_t>(FormUse::combine_low_latency_far) + 1;
+inline constexpr std::size_t kFormUseCount = static_cast<std::size_t>(FormUse::combine_far) + 1;
 std::string_view name(FormUse use);
+/// What a sub-fit serves, if any operator of ours asks for it.
+std::optional<FormUse> use_of(std::string_view family, std::string_view group);
 
 /// A kernel family's time as a function of shape (forms/form.hpp) with the parameters fitted on
 /// this device and stack, and how far off the fit is.
@@ -62,17 +68,29 @@ struct FittedForm {
   double p90_error = 0.0;
   std::int64_t samples = 0;
   Evidence evidence = Evidence::assumed;
+  Transfer transfer = Transfer::none;
+  std::string source;  // "key: citation"
+  RatioTable ratios;   // empty: the bare form
   bool operator==(const FittedForm&) const = default;
 };
 
 using FormTable = std::array<std::optional<FittedForm>, kFormUseCount>;
 
-/// Reads "forms": {family: {group: {params, median_error, p90_error, samples, basis, src}}} over
-/// what `table` already holds. Families and groups that no operator of ours asks for are checked
-/// and skipped.
-void read_forms(JsonReader& file, const SourceTable& sources, FormTable& table);
-/// Another device's forms: shares carry over, and all of it counts as assumed.
-void transfer(FormTable& table);
+/// Reads "forms": {family: {group: {params, median_error, p90_error, samples, ratios, basis, src}}}
+/// over what `table` already holds. Families and groups that no operator of ours asks for are
+/// checked and skipped.
+void read_forms(JsonReader& file, const SourceTable& sources, bool same_device, FormTable& table);
+/// Another device's forms: shares carry over, measured ratios do not, and all of it counts as
+/// assumed.
+void transfer(FormTable& table, Transfer how);
+
+/// How far an estimate may lean on measurements: `automatic` takes a ratio table where it errs less
+/// than its bare form, `measured` wherever there is one.
+enum class FidelityLimit : std::uint8_t { automatic, roofline, fitted, measured };
+inline constexpr std::array<std::string_view, 4> kFidelityLimits{"auto", "roofline", "fitted",
+                                                                 "measured"};
+void limit(FormTable& table, FidelityLimit fidelity);
+
 nlohmann::json to_json(const FormTable& table);
 
 }  // namespace fathom::hw

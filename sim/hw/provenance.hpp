@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,11 @@ namespace fathom::hw {
 enum class Evidence : std::uint8_t { measured, published, assumed };
 inline constexpr std::size_t kEvidenceCount = 3;
 std::string_view name(Evidence evidence);
+
+/// How far an assumed number has travelled: a judgement has not, a transfer comes from a device of
+/// the same generation or of another one (or of another vendor).
+enum class Transfer : std::uint8_t { none, same_generation, other_generation };
+inline constexpr std::size_t kTransferCount = 3;
 
 /// How a figure in a profile came to be; docs/hardware.md says when to use which word.
 enum class Basis : std::uint8_t {

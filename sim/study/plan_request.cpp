@@ -234,6 +234,7 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
                                  r.model.arch.name));
   }
   r.hardware = read_hardware(in);
+  r.efficiency = read_efficiency_choice(in, r.hardware);
   r.traffic = read_traffic(in.object("traffic"), r.model.arch);
   if (auto targets = in.object_opt("targets")) r.targets = read_targets(*std::move(targets));
   if (auto search = in.object_opt("search")) r.search = read_search(*std::move(search));
@@ -286,6 +287,7 @@ json to_json(const PlanRequest& r) {
            {"acceptance", r.acceptance},
            {"expert_load", r.expert_load},
            {"utilisation", r.utilisation}};
+  add_efficiency_choice(r.efficiency, out);
   if (!r.price_override.empty()) out["price_usd_per_gpu_hour"] = r.price_override;
   return out;
 }

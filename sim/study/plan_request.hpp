@@ -12,6 +12,7 @@
 #include "hw/cluster.hpp"
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
+#include "study/efficiency_choice.hpp"
 
 namespace fathom::study {
 
@@ -62,6 +63,7 @@ struct PlanRequest {
   model::Model model;
   model::ReadOptions read_options;  // how the model was changed on reading
   std::vector<hw::Cluster> hardware;
+  EfficiencyChoice efficiency;  // already in `hardware`
   Traffic traffic;
   Targets targets;
   SearchSpace search;

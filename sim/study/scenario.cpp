@@ -180,10 +180,7 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
                                  s.model.arch.name));
   }
   s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
-  if (in.has("efficiency")) {
-    s.efficiency = in.string("efficiency");
-    s.cluster.efficiency = hw::load_efficiency(in, "efficiency");
-  }
+  s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
   if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {
@@ -240,7 +237,7 @@ nlohmann::json to_json(const Scenario& s) {
     out["host"] = {{"per_step_us", s.host.per_step.value * 1e6},
                    {"per_launch_us", s.host.per_launch.value * 1e6}};
   }
-  if (!s.efficiency.empty()) out["efficiency"] = s.efficiency;
+  add_efficiency_choice(s.efficiency, out);
   if (const auto* d = std::get_if<infer::DecodeQuery>(&s.workload)) {
     out["phase"] = "decode";
     out["workload"] = {{"sequences", d->sequences},

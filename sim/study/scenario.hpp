@@ -12,6 +12,7 @@
 #include "mapping/plan.hpp"
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
+#include "study/efficiency_choice.hpp"
 
 namespace fathom::study {
 
@@ -22,7 +23,7 @@ struct Scenario {
   model::ReadOptions read;  // how the model's file was changed on reading
   model::Model model;
   hw::Cluster cluster;
-  std::string efficiency;  // another stack's efficiencies instead of the hardware's; empty: its own
+  EfficiencyChoice efficiency;  // already in `cluster`
   mapping::Plan plan;
   model::LowerOptions options;
   infer::HostCosts host;

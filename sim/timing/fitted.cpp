@@ -17,6 +17,8 @@ using hw::FormUse;
 
 using Answer = std::optional<FittedTime>;
 
+// Inside one scale-up domain: latencies do not extrapolate to a rack.
+constexpr std::int64_t kMeasuredRanks = 8;
 // A gap taken off a short call leaves at least this part of it.
 constexpr double kShortestLeft = 0.25;
 
@@ -40,10 +42,12 @@ struct Evaluation {
     const FittedForm* fitted = cluster.efficiency.fitted(use);
     if (fitted == nullptr) return std::nullopt;
     const forms::Form& form = forms::all_forms()[fitted->form];
-    const Seconds measured{
-        form.seconds(fitted->group, fitted->in_step, shape, figures(cluster, sm_share))};
-    return FittedTime{std::max(measured - fitted->launch_gap, kShortestLeft * measured),
-                      fitted->evidence};
+    Seconds alone{form.seconds(fitted->group, fitted->in_step, shape, figures(cluster, sm_share))};
+    hw::RatioTable::Answer ratio;
+    if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape);
+    if (ratio.covered) alone *= std::exp(ratio.log_ratio);
+    return FittedTime{std::max(alone - fitted->launch_gap, kShortestLeft * alone), fitted->evidence,
+                      use, ratio.covered};
   }
 };
 
@@ -176,7 +180,6 @@ Answer latent(const ops::LatentAttention& op, const Evaluation& fitted) {
 // Measured inside one node only; a library and a stack's own all-reduce are both there to be taken.
 Answer collective(const ops::Collective& op, const Evaluation& fitted) {
   if (op.kind == ops::CollectiveKind::send_recv || op.group.size <= 1) return std::nullopt;
-  constexpr std::int64_t kMeasuredRanks = 8;  // ring latencies do not extrapolate to a rack
   if (op.group.size > kMeasuredRanks) return std::nullopt;
   if (net::span_of(op.group, fitted.cluster).nodes > 1.0) return std::nullopt;
   constexpr std::array uses{FormUse::all_reduce, FormUse::all_gather, FormUse::reduce_scatter,
@@ -188,12 +191,25 @@ Answer collective(const ops::Collective& op, const Evaluation& fitted) {
   return custom && (!best || custom->total < best->total) ? custom : best;
 }
 
+// Forms of the throughput kernels spread a token's copies evenly over all ranks: a router that is
+// limited to some groups of experts reaches fewer ranks and nodes.
+bool limited_routing(const ops::ExpertExchange& op) {
+  return op.n_group > 1 && op.topk_group < op.n_group;
+}
+
 std::optional<FormUse> exchange_use(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
-  if (!op.low_latency || op.per_node || op.all_remote || op.group.size <= 1) return std::nullopt;
+  if (op.per_node || op.all_remote || op.group.size <= 1) return std::nullopt;
   const bool out = op.direction == ops::Exchange::dispatch;
-  if (net::span_of(op.group, cluster).nodes > 1.0)
-    return out ? FormUse::dispatch_low_latency_far : FormUse::combine_low_latency_far;
-  return out ? FormUse::dispatch_low_latency : FormUse::combine_low_latency;
+  const double nodes = net::span_of(op.group, cluster).nodes;
+  if (op.low_latency) {
+    if (nodes > 1.0)
+      return out ? FormUse::dispatch_low_latency_far : FormUse::combine_low_latency_far;
+    return out ? FormUse::dispatch_low_latency : FormUse::combine_low_latency;
+  }
+  if (limited_routing(op)) return std::nullopt;
+  if (nodes <= 1.0 && op.group.size > kMeasuredRanks) return std::nullopt;
+  if (nodes > 1.0) return out ? FormUse::dispatch_far : FormUse::combine_far;
+  return out ? FormUse::dispatch : FormUse::combine;
 }
 
 Answer exchange(const ops::ExpertExchange& op, const Evaluation& fitted) {
@@ -201,10 +217,18 @@ Answer exchange(const ops::ExpertExchange& op, const Evaluation& fitted) {
   if (!has(fitted.cluster, use)) return std::nullopt;
   const bool out = op.direction == ops::Exchange::dispatch;
   const double nodes = net::span_of(op.group, fitted.cluster).nodes;
-  // FP8 rows carry an FP32 scale per 128 values; sums come back in BF16 (DeepEP, low latency)
+  const auto ranks = static_cast<double>(op.group.size);
+  // FP8 rows carry an FP32 scale per 128 values; sums come back in BF16 (DeepEP)
   const double values = op.copy_bytes.value / (out ? 1.0 + 1.0 / 32.0 : 2.0);
-  Answer answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts,
-                                          static_cast<double>(op.group.size), nodes});
+  Answer answer;
+  if (op.low_latency) {
+    answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts, ranks, nodes});
+  } else {
+    const hw::Family family = out ? hw::Family::dispatch : hw::Family::combine;
+    const double sms = fitted.cluster.efficiency.lookup(family, Math::bf16).sm_reserved;
+    if (sms <= 0.0) return std::nullopt;
+    answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts, ranks, nodes, sms});
+  }
   if (answer) answer->total *= net::hot_side(op);
   return answer;
 }
@@ -229,9 +253,10 @@ bool times_experts_whole(const ops::GroupedGemm& op, const hw::Cluster& cluster)
   return !has(cluster, products_use(op)) && has(cluster, experts_use(op));
 }
 
-const hw::FittedForm* fitted_exchange(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
+std::optional<hw::FormUse> fitted_exchange(const ops::ExpertExchange& op,
+                                           const hw::Cluster& cluster) {
   const std::optional<FormUse> use = exchange_use(op, cluster);
-  return use ? cluster.efficiency.fitted(*use) : nullptr;
+  return has(cluster, use) ? use : std::nullopt;
 }
 
 std::optional<FittedTime> fitted_time(const ops::Op& op, const FitContext& context) {

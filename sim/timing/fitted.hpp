@@ -13,6 +13,8 @@ namespace fathom::timing {
 struct FittedTime {
   Seconds total;
   hw::Evidence evidence = hw::Evidence::assumed;
+  hw::FormUse use{};
+  bool measured = false;  // times the ratio that was measured around this shape
 };
 
 /// Whether a device's form times the routed experts as a whole: permutes, activations and casts
@@ -25,8 +27,9 @@ struct FitContext {
   double sm_share = 1.0;   // SMs (or rate) that communication kernels leave
 };
 
-/// The form that times an exchange, or none.
-const hw::FittedForm* fitted_exchange(const ops::ExpertExchange& op, const hw::Cluster& cluster);
+/// The use whose form times an exchange, if the device has one.
+std::optional<hw::FormUse> fitted_exchange(const ops::ExpertExchange& op,
+                                           const hw::Cluster& cluster);
 
 /// A low-latency exchange is timed whole, whatever part `op` is.
 std::optional<FittedTime> fitted_time(const ops::Op& op, const FitContext& context);

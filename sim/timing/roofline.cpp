@@ -19,7 +19,8 @@ constexpr double kLost = 1e-4;     // a term this far below the largest does not
 Seconds blend(Seconds a, Seconds b, Seconds c, double p) {
   const double high = std::max({a.value, b.value, c.value});
   if (high <= 0.0 || p >= kMaximum) return Seconds{high};
-  if (p == 1.0) return a + b + c;
+  const Seconds sum = a + b + c;
+  if (p == 1.0 || sum.value == high) return sum;
   double rest = -1.0;  // the largest counts as 1 below
   for (const Seconds t : {a, b, c}) {
     const double r = t.value / high;
@@ -75,7 +76,8 @@ bool take_fitted(const std::optional<FittedTime>& fitted, OpTime& out) {
   if (!fitted) return false;
   out.total = fitted->total;
   out.evidence = fitted->evidence;
-  out.fidelity = Fidelity::fitted;
+  out.fidelity = fitted->measured ? Fidelity::measured : Fidelity::fitted;
+  out.form = fitted->use;
   // launch, prologue and half-empty waves: most of a call that takes several times its ideal
   constexpr double kMostlyFixed = 3.0;
   const bool fixed = fitted->total > kMostlyFixed * out.ideal;
@@ -213,14 +215,19 @@ Seconds stream_time(Bytes bytes, const Efficiency& e, const hw::DeviceProfile& d
   return cached / e.cache_rate + (bytes - cached) / memory;
 }
 
+// Nothing but memory: a blend of one term.
 OpTime elementwise_time(const ops::Elementwise& op, const Call& call) {
   const ops::OpCost cost = ops::cost(op);
   const Family family = family_of(call.op);
-  Efficiency e = call.cluster.efficiency.lookup(family, cost.math);
-  e.overhead = static_cast<double>(op.kernels) * e.overhead;
+  const Efficiency& e = call.cluster.efficiency.lookup(family, cost.math);
   const hw::DeviceProfile& device = call.cluster.device;
   OpTime out = described(cost, family, e, device);
-  assemble({.memory = stream_time(traffic(cost), e, device)}, e, out);
+  const Seconds overhead = static_cast<double>(op.kernels) * e.overhead;
+  const Seconds busy = stream_time(traffic(cost), e, device);
+  out.total = busy + overhead;
+  // no arithmetic and no traffic: compute-bound as much as anything
+  const bool idle = busy.value <= 0.0;
+  out.bound = overhead > busy ? Bound::overhead : (idle ? Bound::compute : Bound::memory);
   const Seconds least = static_cast<double>(op.kernels) * e.floor;
   if (out.total < least) {
     out.total = least;
@@ -253,9 +260,10 @@ OpTime busy_time(Seconds busy, const ops::ExpertExchange& op, const Call& call) 
   OpTime out;
   out.family = family_of(call.op);
   out.evidence = call.cluster.efficiency.lookup(out.family, Math::bf16).evidence;
-  if (const hw::FittedForm* form = fitted_exchange(op, call.cluster)) {
-    out.evidence = form->evidence;
+  if (const std::optional<hw::FormUse> use = fitted_exchange(op, call.cluster)) {
+    out.evidence = call.cluster.efficiency.fitted(*use)->evidence;
     out.fidelity = Fidelity::fitted;
+    out.form = *use;
   }
   out.total = busy / 2.0;
   out.bound = Bound::overhead;
@@ -339,7 +347,8 @@ Family family_of(const ops::Op& op) {
 }
 
 std::string_view name(Fidelity fidelity) {
-  return fidelity == Fidelity::fitted ? "fitted" : "roofline";
+  constexpr std::array<std::string_view, 3> names{"roofline", "fitted", "measured"};
+  return names[static_cast<std::size_t>(fidelity)];
 }
 
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ) {

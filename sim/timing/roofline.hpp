@@ -22,8 +22,9 @@ struct InSitu {
   double beside = 1.0;    // of the time
 };
 
-/// How an operator's time was found.
-enum class Fidelity : std::uint8_t { roofline, fitted };
+/// How an operator's time was found: `measured` is a fitted form times a ratio measured around the
+/// shape.
+enum class Fidelity : std::uint8_t { roofline, fitted, measured };
 std::string_view name(Fidelity fidelity);
 
 struct OpTime {
@@ -35,6 +36,7 @@ struct OpTime {
   hw::Family family = hw::Family::gemm;
   hw::Evidence evidence = hw::Evidence::assumed;
   Fidelity fidelity = Fidelity::roofline;
+  hw::FormUse form{};  // that timed it, unless by roofline
   bool operator==(const OpTime&) const = default;
 };
 

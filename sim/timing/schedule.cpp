@@ -88,25 +88,34 @@ class Simulation {
 
   static std::size_t index(Lane lane) { return static_cast<std::size_t>(lane); }
 
-  static double slot(std::size_t layer, std::size_t which, Stage stage) {
+  static double place(Stage stage) { return kSlotOf[static_cast<std::size_t>(stage)]; }
+
+  static double slot(std::size_t layer, std::size_t which, double place) {
     return kSlotsPerLayer * static_cast<double>(layer) + kOffset * static_cast<double>(which) +
-           kSlotOf[static_cast<std::size_t>(stage)];
+           place;
+  }
+
+  // Place inside its layer of the first compute task from `task` on; negative when none is left.
+  static double next_place(const LayerTasks& layer, std::size_t task) {
+    for (; task < layer.size; ++task) {
+      const Task& t = layer.chain[task];
+      if (t.stage == Stage::dispatch && layer.branch.value > 0.0) return place(Stage::shared);
+      if (t.lane == Lane::compute) return place(t.stage);
+    }
+    return -1.0;
   }
 
   // The slot of the next compute task of a micro-batch, or infinity when none is left.
   template <class KindAt>
   double next_compute_slot(std::size_t which, std::size_t layers, const KindAt& kind_at) const {
     const Walker& w = walkers_[which];
-    if (w.branch_pending) return slot(w.layer, which, Stage::shared);
-    std::size_t task = w.task;
-    for (std::size_t l = w.layer; l < layers; ++l, task = 0) {
-      const LayerTasks& layer = kinds_[static_cast<std::size_t>(kind_at(l))];
-      for (; task < layer.size; ++task) {
-        const Task& t = layer.chain[task];
-        if (t.stage == Stage::dispatch && layer.branch.value > 0.0)
-          return slot(l, which, Stage::shared);
-        if (t.lane == Lane::compute) return slot(l, which, t.stage);
-      }
+    if (w.branch_pending) return slot(w.layer, which, place(Stage::shared));
+    if (w.layer >= layers) return std::numeric_limits<double>::infinity();
+    const double here = next_place(*w.tasks, w.task);
+    if (here >= 0.0) return slot(w.layer, which, here);
+    for (std::size_t l = w.layer + 1; l < layers; ++l) {
+      const double there = next_place(kinds_[static_cast<std::size_t>(kind_at(l))], 0);
+      if (there >= 0.0) return slot(l, which, there);
     }
     return std::numeric_limits<double>::infinity();
   }

@@ -262,6 +262,7 @@ nlohmann::json to_json(const TimedGraph& graph) {
                        {"efficiency_family", hw::name(n.time.family)},
                        {"evidence", hw::name(n.time.evidence)},
                        {"fidelity", name(n.time.fidelity)}});
+      if (n.time.fidelity != Fidelity::roofline) nodes.back()["form"] = hw::name(n.time.form);
     }
     blocks.push_back({{"name", block.name}, {"repeat", block.repeat}, {"nodes", std::move(nodes)}});
   }

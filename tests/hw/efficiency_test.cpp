@@ -79,10 +79,25 @@ TEST_CASE("what is transferred counts as assumed", "[hw][efficiency]") {
     const auto& from = base.lookup(family, Math::bf16);
     const auto& to = other.lookup(family, Math::bf16);
     CHECK(to.evidence == Evidence::assumed);
+    CHECK(to.transfer == Transfer::other_generation);
     CHECK(to.compute == from.compute);
     const double scale = is_communication(family) ? 1.6 : 1.0;
     CHECK(to.overhead.value == from.overhead.value * scale);
   }
+}
+
+TEST_CASE("forms come from a close relative only, and remember it", "[hw][efficiency]") {
+  auto document = transfer_from("hopper", 1.0);
+  CHECK(parse_efficiency(document, "x.json#").fitted(FormUse::gemm_bf16) == nullptr);
+  document["transfer"]["with_forms"] = true;
+  const auto set = parse_efficiency(document, "x.json#");
+  REQUIRE(set.fitted(FormUse::gemm_bf16) != nullptr);
+  CHECK(set.fitted(FormUse::gemm_bf16)->transfer == Transfer::same_generation);
+  CHECK(set.lookup(Family::norm, Math::bf16).transfer == Transfer::same_generation);
+  document["transfer"]["same_device"] = true;
+  const auto own = parse_efficiency(document, "x.json#");
+  CHECK(own.fitted(FormUse::gemm_bf16)->transfer == Transfer::none);
+  CHECK(own.fitted(FormUse::gemm_bf16)->evidence == Evidence::measured);
 }
 
 TEST_CASE("a transferred set may refine single pairs", "[hw][efficiency]") {

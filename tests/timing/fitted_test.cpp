@@ -118,6 +118,79 @@ TEST_CASE("a fitted form goes before the blend of its family and says so", "[tim
   CHECK(fitted.cost == blend.cost);
 }
 
+TEST_CASE("at a measured shape the time is the measurement, far outside it is the form's",
+          "[timing][fitted][ratios]") {
+  const hw::Cluster bare = hw::load_cluster("h100-sxm");
+  hw::Cluster c = bare;
+  auto& form = c.efficiency.forms[static_cast<std::size_t>(hw::FormUse::gemm_bf16)];
+  REQUIRE(form.has_value());
+  form->launch_gap = Seconds{};
+  // one shape was measured 30 % slower than the form says; it reaches one octave
+  const auto position = [](double value) { return hw::ratio_position(value, 1.0); };
+  const ops::Gemm shape = std::get<ops::Gemm>(gemm(4096.0, Dtype::bf16));
+  form->ratios = {.scales = {1.0, 1.0, 1.0},
+                  .points = {position(4096.0), position(static_cast<double>(shape.n)),
+                             position(static_cast<double>(shape.k))},
+                  .weights = {std::log(1.3)}};
+  hw::Cluster plain = c;
+  hw::limit(plain.efficiency.forms, hw::FidelityLimit::fitted);
+  const OpTime here = time_of(gemm(4096.0, Dtype::bf16), c, {});
+  CHECK(here.fidelity == Fidelity::measured);
+  CHECK(here.form == hw::FormUse::gemm_bf16);
+  CHECK(here.total / total(gemm(4096.0, Dtype::bf16), plain) == Approx(1.3).epsilon(1e-9));
+  for (const double m : {1.0, 1024.0, 8193.0, 65536.0}) {
+    const OpTime far = time_of(gemm(m, Dtype::bf16), c, {});
+    CHECK(far.fidelity == Fidelity::fitted);
+    CHECK(far.total == total(gemm(m, Dtype::bf16), plain));
+  }
+  double before = 1.0;
+  for (double m = 2047.0; m < 8200.0; m += 1.0) {
+    const double ratio = total(gemm(m, Dtype::bf16), c) / total(gemm(m, Dtype::bf16), plain);
+    CHECK(std::abs(ratio - before) < 2e-3);
+    before = ratio;
+  }
+}
+
+TEST_CASE("a throughput exchange is timed by its form unless its routing is limited",
+          "[timing][fitted]") {
+  const hw::Cluster h100 = hw::load_cluster("h100-sxm");
+  const auto ranks = GENERATE(std::int64_t{8}, std::int64_t{32});
+  auto op = std::get<ops::ExpertExchange>(exchange(4096.0, ranks));
+  op.low_latency = false;
+  const OpTime open = time_of(ops::Op{op}, h100, {});
+  CHECK(open.fidelity == Fidelity::fitted);
+  CHECK(open.form == (ranks > 8 ? hw::FormUse::dispatch_far : hw::FormUse::dispatch));
+  hw::Cluster bare = h100;
+  bare.efficiency.forms = {};
+  // two descriptions of one kernel, measured and published apart
+  CHECK(open.total.value == Approx(time_of(ops::Op{op}, bare, {}).total.value).epsilon(0.35));
+  op.n_group = 8;
+  op.topk_group = 4;
+  CHECK(time_of(ops::Op{op}, h100, {}).fidelity == Fidelity::roofline);
+}
+
+TEST_CASE("a limit on fidelity takes ratios or forms away", "[timing][fitted][ratios]") {
+  hw::Cluster c = hw::load_cluster("h100-sxm");
+  auto& form = c.efficiency.forms[static_cast<std::size_t>(hw::FormUse::gemm_bf16)];
+  form->ratios = {.scales = {1.0, 1.0, 1.0},
+                  .points = {12.0, 12.0, 12.0},
+                  .weights = {0.1},
+                  .median_error = 2.0 * form->median_error};
+  const auto limited = [&c](hw::FidelityLimit fidelity) {
+    hw::FormTable forms = c.efficiency.forms;
+    hw::limit(forms, fidelity);
+    return forms[static_cast<std::size_t>(hw::FormUse::gemm_bf16)];
+  };
+  CHECK(limited(hw::FidelityLimit::measured)->ratios.size() == 1);
+  CHECK(limited(hw::FidelityLimit::automatic)->ratios.size() == 0);  // errs more than the form
+  form->ratios.median_error = 0.5 * form->median_error;
+  CHECK(limited(hw::FidelityLimit::automatic)->ratios.size() == 1);
+  CHECK(limited(hw::FidelityLimit::fitted)->ratios.size() == 0);
+  CHECK_FALSE(limited(hw::FidelityLimit::roofline).has_value());
+  hw::transfer(c.efficiency.forms, hw::Transfer::same_generation);
+  CHECK(form->ratios.size() == 0);  // measured on another device
+}
+
 TEST_CASE("another vendor's device inherits no form", "[timing][fitted]") {
   const hw::Cluster mi300x = hw::load_cluster("mi300x");
   CHECK(time_of(gemm(64.0, Dtype::bf16), mi300x, {}).fidelity == Fidelity::roofline);

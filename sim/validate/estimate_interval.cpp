@@ -1,0 +1,51 @@
+#include "validate/estimate_interval.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "core/si_format.hpp"
+#include "study/evaluate.hpp"
+
+namespace fathom::validate {
+
+std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenario, int count) {
+  constexpr std::uint64_t kSeed = 1;
+  std::vector<double> latency;
+  std::vector<double> per_device;
+  const Setup setup{scenario};
+  for (const Draw& draw : draws(count, kSeed)) {
+    const Setup drawn = varied(setup, draw, {});
+    const study::Answer answer = study::evaluate(std::get<study::Scenario>(drawn));
+    const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
+    if (estimate == nullptr) return std::nullopt;
+    latency.push_back(estimate->latency.value);
+    per_device.push_back(estimate->per_device.value);
+  }
+  return EstimateInterval{interval_of(std::move(latency)), interval_of(std::move(per_device)),
+                          count};
+}
+
+std::string describe(const EstimateInterval& interval, bool decode) {
+  return fmt::format(
+      "p10 to p90 for the errors of kernel times: {} {} to {}, {} to {} tokens/s per device. "
+      "Efficiencies taken from another device count with the error that such transfers have; load, "
+      "batch and software are as given.",
+      decode ? "TPOT" : "TTFT", format_seconds(Seconds{interval.latency_s.p10}),
+      format_seconds(Seconds{interval.latency_s.p90}),
+      format_significant(interval.per_device.p10, 4),
+      format_significant(interval.per_device.p90, 4));
+}
+
+nlohmann::json to_json(const EstimateInterval& interval, bool decode) {
+  const auto pair = [](const Interval& i) -> nlohmann::json {
+    return {{"p10", i.p10}, {"p90", i.p90}};
+  };
+  return {{decode ? "tpot_s" : "ttft_s", pair(interval.latency_s)},
+          {"tokens_per_s_per_device", pair(interval.per_device)},
+          {"draws", interval.draws}};
+}
+
+}  // namespace fathom::validate
