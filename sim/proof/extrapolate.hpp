@@ -34,7 +34,9 @@ struct Comparison {
   double p90_s = 0.0;
   double predicted_then_s = 0.0;  // with the ceilings of the time of calibration
   double measured_s = 0.0;
-  double spread = 0.0;  // of the readings, relative
+  double spread = 0.0;           // of the readings, relative
+  double compute_ceiling = 0.0;  // of the target's rounds, FLOP/s
+  double memory_ceiling = 0.0;   // B/s
   std::int64_t rounds = 0;
   std::int64_t samples = 0;  // micro-shapes that the prediction may rest on
   double error() const { return predicted_s / measured_s - 1.0; }
