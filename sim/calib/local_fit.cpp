@@ -38,7 +38,7 @@ constexpr Parameter kCacheRate{40e9, 1e8, 1e13,
                                [](Efficiency& e, double v) { e.cache_rate = BytesPerSecond{v}; }};
 
 std::vector<Parameter> parameters_of(Family family) {
-  if (hw::is_arithmetic(family)) return {kCompute, kMemory, kOverhead, kBlend};
+  if (hw::is_arithmetic(family)) return {kCompute, kMemory, kOverhead, kBlend, kCacheRate};
   return {kMemory, kOverhead, kCacheRate};
 }
 

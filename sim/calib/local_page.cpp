@@ -27,9 +27,9 @@ Table family_table(const LocalCalibration& c) {
     const hw::Efficiency& f = e.efficiency;
     table.rows.push_back({hw::name(e.family), e.samples, arithmetic ? Cell{f.compute} : Cell{""},
                           f.memory, f.overhead.value, arithmetic ? Cell{f.blend} : Cell{""},
-                          arithmetic ? Cell{""} : Cell{f.cache_rate.value / 1e9},
-                          e.in_sample.median, e.leave_one_out.median, e.leave_one_out.p90,
-                          e.small_to_large.median, 100.0 * std::expm1(1.2816 * f.log_sigma)});
+                          f.cache_rate.value / 1e9, e.in_sample.median, e.leave_one_out.median,
+                          e.leave_one_out.p90, e.small_to_large.median,
+                          100.0 * std::expm1(1.2816 * f.log_sigma)});
   }
   return table;
 }

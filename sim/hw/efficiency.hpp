@@ -74,8 +74,10 @@ struct Efficiency {
   BytesPerSecond feed;  // what one SM can stream: bandwidth <= CTAs x feed (0: no limit)
   // 1: a started wave of CTAs costs a whole one, 0: waves blend (persistent kernels)
   double wave = 0.0;
-  // Operands up to `cache` bytes have just been written by the kernel before and stream at
-  // `cache_rate`, the rest at the memory's (elementwise families; 0: all at the memory's).
+  // Pointwise families: operands up to `cache` bytes have just been written by the kernel before
+  // and stream at `cache_rate`, the rest at the memory's. Arithmetic families: activations are put
+  // in order and written out at `cache_rate`, before and after the arithmetic. 0: all at the
+  // memory's.
   Bytes cache;
   BytesPerSecond cache_rate;
   // Standard deviation of ln(true time / estimated) of one call where the entry was fitted to

@@ -96,6 +96,13 @@ double CeilingProbe::register_burst() {
   return rate(pool_, [isa = isa_](int) { return multiply_add_burst(isa); });
 }
 
+void CeilingProbe::warm_up() {
+  const std::int64_t part = dram_.size() / pool_.size();
+  rate(pool_, [&, read = read_burst_of()](int worker) {
+    return read(dram_.data() + worker * part, part, 1);
+  });
+}
+
 double CeilingProbe::memory_burst() {
   constexpr int kStreams = 8;
   const std::int64_t part = dram_.size() / pool_.size();

@@ -156,6 +156,7 @@ CaseResult measure_case(const KernelCase& kernel, const Bench& bench, CeilingPro
   rounds.baseline_time.resize(baselines.size());
   rounds.speedup.resize(baselines.size());
   for (const Baseline& baseline : baselines) baseline.run();
+  ceilings.warm_up();
   const double deadline = wall_seconds() + options.seconds;
   RoundCeilings before = read_ceilings(ceilings);
   for (int round = 0; static_cast<int>(rounds.time.size()) < options.rounds; ++round) {

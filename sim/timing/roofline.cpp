@@ -35,12 +35,24 @@ Seconds ideal_time(const ops::OpCost& cost, const hw::DeviceProfile& device) {
   return peak.value > 0.0 ? std::max(cost.flops / peak, memory) : memory;
 }
 
-// What keeps a kernel busy: arithmetic, the memory interface, panels into the SMs.
+// What keeps a kernel busy: arithmetic, the memory interface, panels into the SMs; and, one after
+// the other with these, rows put in order and results written out.
 struct Load {
   Seconds compute;
   Seconds memory;
   Seconds stream;
+  Seconds passing;
 };
+
+// Traffic of an arithmetic kernel. With a cache rate its activations pass through the cache before
+// and after the arithmetic; without, they are bytes like all others.
+Load bytes_of(Bytes moved, const ops::OpCost& cost, const Efficiency& e,
+              const hw::DeviceProfile& device) {
+  const BytesPerSecond memory = device.memory_bandwidth * e.memory;
+  if (e.cache_rate.value <= 0.0) return {.memory = moved / memory};
+  const Bytes activations = cost.act_read + cost.act_write;
+  return {.memory = (moved - activations) / memory, .passing = activations / e.cache_rate};
+}
 
 OpTime described(const ops::OpCost& cost, Family family, const Efficiency& e,
                  const hw::DeviceProfile& device) {
@@ -53,7 +65,7 @@ OpTime described(const ops::OpCost& cost, Family family, const Efficiency& e,
 }
 
 void assemble(const Load& load, const Efficiency& e, OpTime& out) {
-  const Seconds busy = blend(load.compute, load.memory, load.stream, e.blend);
+  const Seconds busy = blend(load.compute, load.memory, load.stream, e.blend) + load.passing;
   out.total = busy + e.overhead;
   const bool computing = load.compute >= std::max(load.memory, load.stream);
   out.bound = e.overhead > busy ? Bound::overhead : (computing ? Bound::compute : Bound::memory);
@@ -147,8 +159,8 @@ OpTime product_time(const ops::OpCost& cost, const Tiling& tiling, Family family
   const std::optional<FittedTime> fitted = fitted_beside(call, cost.math, e);
   if (take_fitted(fitted, out)) return out;
   const FlopsPerSecond speed = rate(device, cost.math, e, call.in_situ);
-  Load load{.compute = cost.flops / speed,
-            .memory = traffic(cost) / (device.memory_bandwidth * e.memory)};
+  Load load = bytes_of(traffic(cost), cost, e, device);
+  load.compute = cost.flops / speed;
   if (e.feed.value > 0.0 && device.sm_count > 0.0) {
     const TileTime tiles = tile_time(tiling, speed, e, device.sm_count * call.in_situ.sm_share);
     load.compute = tiles.compute;
@@ -197,7 +209,7 @@ OpTime plain_time(ops::OpCost cost, const Call& call) {
   // Queries of one prompt gather the same rows again out of the L2 cache: FlashMLA's time moves by
   // 6 % while the rows behind 4096 queries grow from 5 to 151 MB (InferSim, H800).
   const Bytes moved = family == Family::sparse_prefill ? compulsory(cost) : traffic(cost);
-  Load load{.memory = moved / (device.memory_bandwidth * e.memory)};
+  Load load = bytes_of(moved, cost, e, device);
   if (cost.flops.value > 0.0) load.compute = cost.flops / rate(device, cost.math, e, call.in_situ);
   if (fitted) {
     out.bound = bound_of(load, e);
