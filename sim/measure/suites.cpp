@@ -175,12 +175,23 @@ void add_micro_attention(Cases& out) {
   out.push_back(gqa_decode_case(batch));
   batch.kv_heads = 32;
   out.push_back(gqa_decode_case(batch));
+  batch.heads = batch.kv_heads = 8;
+  batch.context_tokens = 1023;
+  out.push_back(gqa_decode_case(batch));
   for (const std::int64_t tokens : {64, 128, 256, 512}) {
     AttentionShape s = gqa(tokens, 0);
     s.heads = 4;
     s.kv_heads = 1;
     out.push_back(prefill_case(s));
     out.push_back(prefill_case(naive_mla(tokens, 2)));
+  }
+  // Keys and values beyond L2, with few heads so that it stays a few milliseconds.
+  for (const std::int64_t tokens : {768, 1024}) {
+    AttentionShape s = gqa(tokens, 0);
+    s.heads = 1;
+    s.kv_heads = 1;
+    out.push_back(prefill_case(s));
+    out.push_back(prefill_case(naive_mla(tokens, 1)));
   }
   for (const std::int64_t keys : {512, 1024, 2048})
     out.push_back(indexer_case({.keys = keys, .topk = 256}));

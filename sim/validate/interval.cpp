@@ -119,6 +119,7 @@ void slow_down(Efficiency& e, double factor) {
   e.memory /= factor;
   e.near /= factor;
   e.feed = e.feed / factor;
+  e.cache_rate = e.cache_rate / factor;
 }
 
 // +1: a time or an amount of traffic, -1: a rate, 0: neither; forms name the unit of every
@@ -153,9 +154,11 @@ double factor_of(const Draw& draw, Cause cause, const hw::FittedForm& fitted) {
   return std::exp(std::hypot(own, transfer) * of(draw, cause));
 }
 
+// An entry that was fitted on its machine knows its own spread.
 double factor_of(const Draw& draw, Cause cause, const Efficiency& e) {
   const double transfer = transfer_sigma(cause, e.evidence, e.transfer);
-  return std::exp(std::hypot(sigma(cause), transfer) * of(draw, cause));
+  const double own = e.log_sigma > 0.0 ? e.log_sigma : sigma(cause);
+  return std::exp(std::hypot(own, transfer) * of(draw, cause));
 }
 
 // Standard normal to uniform in (0, 1).
