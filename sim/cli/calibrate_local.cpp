@@ -9,26 +9,9 @@
 #include "calib/local_page.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
-#include "core/error.hpp"
 #include "core/json_io.hpp"
 
 namespace fathom::cli {
-namespace {
-
-// Before an hour of measuring rather than after it.
-void expect_writable(const std::filesystem::path& path) {
-  std::error_code error;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (error)
-    throw InputError{fmt::format("{}: {}; name another file with --profile",
-                                 path.parent_path().string(), error.message())};
-  const std::filesystem::path probe = path.string() + ".probe";
-  write_file(probe, "");
-  std::filesystem::remove(probe, error);
-}
-
-}  // namespace
-
 void add_local_flags(CLI::App& command, LocalRequest& request) {
   add_machine_flags(command, request.machine);
   command
@@ -44,7 +27,12 @@ void add_local_flags(CLI::App& command, LocalRequest& request) {
 void calibrate_this_machine(const LocalRequest& request, const OutputOptions& output) {
   const std::filesystem::path path =
       request.profile.empty() ? hw::local_profile_path() : std::filesystem::path{request.profile};
-  expect_writable(path);
+  if (request.profile.empty() && path.has_parent_path()) {
+    std::error_code error;  // said by expect_writable
+    std::filesystem::create_directories(path.parent_path(), error);
+  }
+  expect_writable(path.string());
+  expect_writable(output.output);
   measure::RunOptions options{.suite = measure::Suite::micro, .only = request.only};
   options.ceilings = false;
   options.baselines = false;

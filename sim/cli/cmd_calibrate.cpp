@@ -48,10 +48,10 @@ void import_tables(const Request& request) {
   const std::size_t ratio_shapes = request.efficiency.empty() ? 0 : request.ratio_shapes;
   const calib::CalibrationReport report{
       .source = shown_folder(request.directory),
-      .calibrations = calib::calibrate(
-          corpus,
-          {.threads = request.local.machine.threads, .progress = [&](double share) { progress.report(share); }},
-          ratio_shapes),
+      .calibrations = calib::calibrate(corpus,
+                                       {.threads = request.local.machine.threads,
+                                        .progress = [&](double share) { progress.report(share); }},
+                                       ratio_shapes),
       .skipped = corpus.skipped};
   progress.finish();
   for (const std::string& family : calib::unasked(report.calibrations)) {
@@ -92,7 +92,8 @@ void add_calibrate(CLI::App& app, int& exit_code) {
       "Without --import: small shapes of every kernel run on this machine, next to its ceilings;\n"
       "efficiency curves are fitted, and a hardware profile is written that every command takes\n"
       "as `--hardware local` (FATHOM_LOCAL names another place).\n"
-      "With --import: reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as bench_data of\n"
+      "With --import: reads folders laid out as DEVICE/FAMILY.csv (ai-dynamo/aiconfigurator), as "
+      "bench_data of\n"
       "alibaba/InferSim, and a generic table with the columns op, device, stack, dtype, one of\n"
       "latency_us, latency_ms, latency_s, and the shape of the operation. Rows that cannot be\n"
       "measurements are flagged and not fitted. -o writes the fitted parameters as JSON, with "

@@ -30,6 +30,7 @@ void run(Request& request) {
   request.options.isa = machine.isa;
   request.options.threads = machine.threads;
   request.options.seed = machine.seed;
+  expect_writable(request.output.output);
   Progress progress{"proving"};
   request.options.progress = [&](double share, const std::string&) { progress.report(share); };
   const proof::Proof proof = proof::prove(request.options, stop_on_interrupt());

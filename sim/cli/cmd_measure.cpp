@@ -24,6 +24,7 @@ struct Request {
 void run(Request& request) {
   request.options.suite = measure::parse_suite(request.suite);
   apply(request.machine, request.options);
+  expect_writable(request.output.output);
   Progress progress{"measuring"};
   request.options.progress = [&](double share, const std::string&) { progress.report(share); };
   const measure::Measurement measurement = measure::run(request.options, stop_on_interrupt());

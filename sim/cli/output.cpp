@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -123,6 +124,19 @@ void emit(report::Document document, const nlohmann::json& data, const OutputOpt
   } else {
     write_file(options.output, text);
   }
+}
+
+void expect_writable(const std::string& file) {
+  if (file.empty() || file == "-") return;
+  std::error_code error;
+  const auto kind = std::filesystem::status(file, error).type();
+  if (kind == std::filesystem::file_type::directory) write_file(file, "");  // says what is wrong
+  const bool new_or_regular =
+      kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::regular;
+  if (!new_or_regular) return;  // a pipe or a device: written through
+  const std::filesystem::path probe{file + ".probe"};
+  write_file(probe, "");
+  std::filesystem::remove(probe, error);
 }
 
 void remember_command_line(int argc, char** argv) {

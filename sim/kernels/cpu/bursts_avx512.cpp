@@ -1,15 +1,10 @@
 #include <immintrin.h>
 
 #include "kernels/cpu/bursts.hpp"
+#include "kernels/cpu/twelve_chains.hpp"
 
 namespace fathom::kernels::cpu::avx512 {
 namespace {
-
-// A loop in C++ spills or is folded; a ceiling has to be what it says, so it is spelled out.
-#define FATHOM_TWELVE(op)                                                        \
-  op " %12,%12,%0\n" op " %12,%12,%1\n" op " %12,%12,%2\n" op " %12,%12,%3\n" op \
-     " %12,%12,%4\n" op " %12,%12,%5\n" op " %12,%12,%6\n" op " %12,%12,%7\n" op \
-     " %12,%12,%8\n" op " %12,%12,%9\n" op " %12,%12,%10\n" op " %12,%12,%11\n"
 
 void keep(__m512i value) { __asm__ volatile("" : : "v"(value) : "memory"); }
 
@@ -20,7 +15,7 @@ double fma_burst(std::int64_t rounds) {
   __m512 a = zero, b = zero, c = zero, d = zero, e = zero, f = zero;
   __m512 g = zero, h = zero, i = zero, j = zero, k = zero, l = zero;
   for (std::int64_t round = 0; round < rounds; ++round)
-    __asm__ volatile(FATHOM_TWELVE("vfmadd231ps")
+    __asm__ volatile(FATHOM_TWELVE_CHAINS("vfmadd231ps")
                      : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h),
                        "+v"(i), "+v"(j), "+v"(k), "+v"(l)
                      : "v"(zero));

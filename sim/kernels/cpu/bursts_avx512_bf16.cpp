@@ -1,23 +1,15 @@
 #include <immintrin.h>
 
 #include "kernels/cpu/bursts.hpp"
+#include "kernels/cpu/twelve_chains.hpp"
 
 namespace fathom::kernels::cpu::avx512_bf16 {
-namespace {
-
-#define FATHOM_TWELVE(op)                                                        \
-  op " %12,%12,%0\n" op " %12,%12,%1\n" op " %12,%12,%2\n" op " %12,%12,%3\n" op \
-     " %12,%12,%4\n" op " %12,%12,%5\n" op " %12,%12,%6\n" op " %12,%12,%7\n" op \
-     " %12,%12,%8\n" op " %12,%12,%9\n" op " %12,%12,%10\n" op " %12,%12,%11\n"
-
-}  // namespace
-
 double dot_burst(std::int64_t rounds) {
   const __m512 zero = _mm512_setzero_ps();
   __m512 a = zero, b = zero, c = zero, d = zero, e = zero, f = zero;
   __m512 g = zero, h = zero, i = zero, j = zero, k = zero, l = zero;
   for (std::int64_t round = 0; round < rounds; ++round)
-    __asm__ volatile(FATHOM_TWELVE("vdpbf16ps")
+    __asm__ volatile(FATHOM_TWELVE_CHAINS("vdpbf16ps")
                      : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h),
                        "+v"(i), "+v"(j), "+v"(k), "+v"(l)
                      : "v"(zero));
