@@ -29,7 +29,7 @@ struct Parameter {
 };
 
 constexpr Parameter kCompute{0.7, 0.01, 1.05, [](Efficiency& e, double v) { e.compute = v; }};
-constexpr Parameter kMemory{0.8, 0.02, 1.05, [](Efficiency& e, double v) { e.memory = v; }};
+constexpr Parameter kMemory{0.8, 0.02, 1.3, [](Efficiency& e, double v) { e.memory = v; }};
 constexpr Parameter kOverhead{2e-6, 2e-8, 1e-3,
                               [](Efficiency& e, double v) { e.overhead = Seconds{v}; }};
 // Arithmetic and memory overlap fully (a maximum) or not at all (a sum).

@@ -23,6 +23,8 @@ constexpr std::string_view kCalibrationSchema = "calibration/1";  // calib/calib
 constexpr std::string_view kFolder = "hwprofiles/efficiency";
 // A share may exceed 1 a little: measured clocks and rounded datasheets disagree by a few percent.
 constexpr Range kShare{.min = 1e-6, .max = 1.05};
+// A read ceiling belongs to one pattern of access; a kernel's own may be a little faster.
+constexpr Range kMemoryShare{.min = 1e-6, .max = 1.3};
 constexpr int kMaxTransfers = 4;
 // pow(t, blend) of a nanosecond stays a normal double up to here.
 constexpr double kMaxBlend = 32.0;
@@ -71,7 +73,7 @@ Efficiency read_efficiency(JsonReader& entry, Family family, const SourceTable& 
   Efficiency e;
   if (is_arithmetic(family)) e.compute = entry.number("compute", kShare.min, kShare.max);
   if (is_communication(family)) e.near = entry.number("near", kShare.min, kShare.max);
-  e.memory = entry.number("memory", kShare.min, kShare.max);
+  e.memory = entry.number("memory", kMemoryShare.min, kMemoryShare.max);
   e.overhead = microseconds(entry.number("overhead_us", 0.0, 1e6));
   e.floor = microseconds(entry.number_or("floor_us", 0.0, 0.0, 1e6));
   e.blend = entry.number_or("blend", e.blend, 1.0, kMaxBlend);

@@ -27,8 +27,8 @@ struct RoundCeilings {
 class CeilingProbe {
  public:
   CeilingProbe(kernels::cpu::Isa isa, kernels::cpu::ThreadPool& pool, std::int64_t memory_bytes);
-  /// Reads the whole DRAM buffer once. Hosts reclaim guest memory that lay idle for seconds (while a
-  /// case was prepared, say): the first read after that is up to ten times slower.
+  /// Reads the whole DRAM buffer once. Hosts reclaim guest memory that lay idle for seconds (while
+  /// a case was prepared, say): the first read after that is up to ten times slower.
   void warm_up();
   /// A few milliseconds: one burst of each kind, long enough to be read off the clock.
   RoundCeilings round();

@@ -102,6 +102,11 @@ void summarize_into(const Rounds& rounds, const std::vector<Baseline>& baselines
                              summarize(rounds.baseline_time[i]), summarize(rounds.speedup[i])});
 }
 
+bool out_of_time(double passed, const Rounds& rounds, const PairedOptions& options) {
+  constexpr std::size_t kFew = 5;
+  return passed > (rounds.time.size() < kFew ? 3.0 : 1.0) * options.seconds;
+}
+
 std::string remark(const CaseResult& r) {
   if (r.time_s.count == 0) return "no round was quiet enough to count";
   // Faster than DRAM was ever read in these rounds: the operands came from a cache.
@@ -157,10 +162,10 @@ CaseResult measure_case(const KernelCase& kernel, const Bench& bench, CeilingPro
   rounds.speedup.resize(baselines.size());
   for (const Baseline& baseline : baselines) baseline.run();
   ceilings.warm_up();
-  const double deadline = wall_seconds() + options.seconds;
+  const double start = wall_seconds();
   RoundCeilings before = read_ceilings(ceilings);
-  for (int round = 0; static_cast<int>(rounds.time.size()) < options.rounds; ++round) {
-    if (stop.stop_requested() || (round > 0 && wall_seconds() > deadline)) break;
+  while (static_cast<int>(rounds.time.size()) < options.rounds) {
+    if (stop.stop_requested() || out_of_time(wall_seconds() - start, rounds, options)) break;
     const Reading reading = timer.read(runnable.run, runnable.cold, out.calls);
     const RoundCeilings after = read_ceilings(ceilings);
     const bool quiet = reading.cpu_share >= kLeastCpuShare &&

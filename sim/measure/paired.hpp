@@ -13,7 +13,7 @@ namespace fathom::measure {
 
 struct PairedOptions {
   int rounds = 20;           // kept ones
-  double seconds = 3.0;      // give up on more rounds after this long
+  double seconds = 3.0;      // enough rounds or not, unless fewer than five: then up to three times
   double shortest = 300e-6;  // a reading is as many calls as fill this
 };
 

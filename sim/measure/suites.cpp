@@ -127,6 +127,7 @@ void add_micro_products(Cases& out) {
   add_linear(out, {512, 1024}, {64, 384});
   add_linear(out, {256, 2048}, {32, 512});
   add_linear(out, {1024, 512}, {512});
+  for (const Product p : {Product{512, 4096}, {256, 7168}, {1024, 2048}}) add_linear(out, p, {128});
   for (const std::int64_t rows : {1, 4, 16, 64}) {
     out.push_back(linear_case(rows, 512, 128, 4));
     out.push_back(linear_case(rows, 128, 512, 4));

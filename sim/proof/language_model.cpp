@@ -14,12 +14,12 @@ LanguageModel::LanguageModel(const model::ArchSpec& arch, const LayerShape& shap
       bench_(bench),
       hidden_(arch.hidden_size),
       vocab_(arch.vocab_size),
-      normed_(shape.rows() * hidden_),
+      normed_(shape.sequences * hidden_),
       delta_(shape.rows() * hidden_),
       stream_(shape.rows() * hidden_),
-      logits_(shape.rows() * vocab_),
+      logits_(shape.sequences * vocab_),
       workspace_(bench.pool.size()),
-      next_(static_cast<std::size_t>(shape.rows())) {
+      next_(static_cast<std::size_t>(shape.sequences)) {
   Draw weights{bench.seed * 16 + 15};
   table_ = weights.matrix(vocab_, hidden_);
   final_norm_ = weights.norm(hidden_);
@@ -41,23 +41,25 @@ std::span<const std::int32_t> LanguageModel::run(std::span<const std::int32_t> t
                  bench_.isa, bench_.pool);
   std::fill(stream_.span().begin(), stream_.span().end(), 0.0F);
   for (Layer& layer : layers_) layer.run(delta_.data(), stream_.data(), context, nullptr);
-  cpu::rms_norm({.x = delta_.data(),
-                 .rows = shape_.rows(),
+  // Only each sequence's newest row has a next token to choose.
+  const std::int64_t newest = (shape_.new_tokens - 1) * hidden_;
+  cpu::rms_norm({.x = delta_.data() + newest,
+                 .rows = shape_.sequences,
                  .width = hidden_,
-                 .x_stride = hidden_,
+                 .x_stride = shape_.new_tokens * hidden_,
                  .weight = final_norm_.data(),
-                 .residual = stream_.data(),
+                 .residual = stream_.data() + newest,
                  .y = normed_.data(),
                  .y_stride = hidden_},
                 bench_.isa, bench_.pool);
   cpu::linear({.x = normed_.data(),
-               .rows = shape_.rows(),
+               .rows = shape_.sequences,
                .x_stride = hidden_,
                .w = &head_,
                .y = logits_.data(),
                .y_stride = vocab_},
               workspace_, bench_.isa, bench_.pool);
-  for (std::int64_t row = 0; row < shape_.rows(); ++row) {
+  for (std::int64_t row = 0; row < shape_.sequences; ++row) {
     const float* logits = logits_.data() + row * vocab_;
     next_[static_cast<std::size_t>(row)] =
         static_cast<std::int32_t>(std::max_element(logits, logits + vocab_) - logits);

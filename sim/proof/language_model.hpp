@@ -15,7 +15,7 @@ class LanguageModel {
   LanguageModel(const model::ArchSpec& arch, const LayerShape& shape, const measure::Bench& bench);
 
   /// One step: the newest tokens of every sequence [rows] at positions from `context` on. Returns
-  /// the best next token of each row.
+  /// the best next token of each sequence.
   std::span<const std::int32_t> run(std::span<const std::int32_t> tokens, std::int64_t context);
   Regions cold() const;
   void fill_cache(std::int64_t tokens, std::uint64_t seed);
