@@ -82,7 +82,7 @@ TEST_CASE("weights are needed twice, as drawn and as packed", "[measure][suites]
   CHECK(needed < 2.01 * weights);
 }
 
-TEST_CASE("--only takes groups and parts of a name", "[measure][suites]") {
+TEST_CASE("a selection takes groups and parts of a name", "[measure][suites]") {
   for (const KernelCase& one : select(suite_cases(Suite::quick, kUnlimited), {"norm"}))
     CHECK(one.group == "norm");
   const auto some =
@@ -92,7 +92,7 @@ TEST_CASE("--only takes groups and parts of a name", "[measure][suites]") {
         ids(suite_cases(Suite::quick, kUnlimited)));
 }
 
-TEST_CASE("--only with nothing behind it lists the groups", "[measure][suites][bad]") {
+TEST_CASE("a selection of nothing lists the groups", "[measure][suites][bad]") {
   const std::string text = complaint({"no such thing"});
   for (const KernelCase& one : suite_cases(Suite::quick, kUnlimited))
     CHECK_THAT(text, contains(one.group));
