@@ -73,7 +73,7 @@ json entry_json(Family family, const hw::Efficiency& e) {
            {"blend", e.blend}};
   if (hw::is_arithmetic(family)) out["compute"] = e.compute;
   if (hw::is_communication(family)) out["near"] = e.near;
-  if (e.cache_rate.value > 0.0) {
+  if (e.cache.value > 0.0 && e.cache_rate.value > 0.0) {
     out["cache_mib"] = e.cache.value / kMib;
     out["cache_gb_s"] = e.cache_rate.value / kGiga;
   }
@@ -100,6 +100,8 @@ json efficiency_json(const LocalCalibration& c) {
 
 json device_json(const LocalCalibration& c) {
   const hw::DeviceProfile& d = c.cluster.device;
+  // null: guests may hide their caches
+  const json l2 = d.l2.value > 0.0 ? figure(d.l2.value / kMib, true) : json();
   return {{"id", d.id},
           {"kind", d.kind},
           {"arch", d.arch},
@@ -109,7 +111,7 @@ json device_json(const LocalCalibration& c) {
             {"capacity_gib", figure(d.memory_capacity.value / kGib, true)},
             {"usable_gib", figure(d.memory_usable.value / kGib, false)},
             {"bandwidth_gb_s", figure(d.memory_bandwidth.value / kGiga, true)}}},
-          {"l2_mib", figure(d.l2.value / kMib, true)},
+          {"l2_mib", l2},
           {"peak_dense_tflops",
            {{"matrix", {{"bf16", figure(d.peak_of(Math::bf16).value / kTera, true)}}},
             {"vector", {{"fp32", figure(d.peak_of(Math::fp32).value / kTera, true)}}}}}};
@@ -179,7 +181,8 @@ LocalCalibration calibrate_local(const std::vector<measure::CaseResult>& results
   const auto slow = std::count_if(compute.begin(), compute.end(),
                                   [&](double rate) { return rate < 2.0 / 3.0 * best; });
   out.slow_share = static_cast<double>(slow) / static_cast<double>(compute.size());
-  out.cluster = base_cluster(out);
+  out.start = base_cluster(out);
+  out.cluster = out.start;
   out.entries = fit_local(out.samples, out.cluster);
   return out;
 }

@@ -24,6 +24,7 @@ struct LocalCalibration {
   bool complete = true;     // false: interrupted, some cases are missing
   std::vector<LocalSample> samples;
   std::vector<LocalEntry> entries;
+  hw::Cluster start;    // before anything was fitted: all efficiencies assumed
   hw::Cluster cluster;  // ready for use
 };
 

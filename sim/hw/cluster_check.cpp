@@ -63,10 +63,11 @@ void expect_consistent(const DeviceProfile& device, const NotedPeaks& noted,
 void expect_nested(const std::vector<LinkTier>& tiers, std::string_view where) {
   if (tiers.empty()) fail(where, "interconnect", "no tier; expected at least one, innermost first");
   std::int64_t inner = 1;
+  const bool alone = tiers.size() == 1 && tiers.front().group == 1;  // a device without peers
   for (std::size_t i = 0; i < tiers.size(); ++i) {
     const auto& tier = tiers[i];
     const auto key = fmt::format("interconnect/{}", i);
-    if (tier.group <= inner || tier.group % inner != 0) {
+    if ((tier.group <= inner && !alone) || tier.group % inner != 0) {
       fail(where, key + "/group",
            fmt::format("{} devices around groups of {}; expected a larger multiple", tier.group,
                        inner));

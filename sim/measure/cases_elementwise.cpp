@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 
@@ -64,6 +65,23 @@ double activation_error(const RowData& d) {
     error.add(number(to_float(d.out[i])), gate / (1.0 + std::exp(-gate)) * number(d.second[i]));
   }
   return error.value();
+}
+
+// Without groups and bias the choices are the largest logits, best first, and their weights the
+// sigmoids over their sum.
+void add_choices(std::span<const float> logits, std::span<const std::int32_t> chosen,
+                 const float* weights, SampledError& error) {
+  std::vector<float> sorted(logits.begin(), logits.end());
+  std::sort(sorted.begin(), sorted.end(), std::greater<>{});
+  const auto sigmoid = [](float x) { return 1.0 / (1.0 + std::exp(-number(x))); };
+  double sum = 0.0;
+  for (std::size_t i = 0; i < chosen.size(); ++i) sum += sigmoid(sorted[i]);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const bool written = chosen[i] >= 0;
+    error.add(written ? number(logits[static_cast<std::size_t>(chosen[i])]) : std::nan(""),
+              number(sorted[i]));
+    error.add(number(weights[i]), sigmoid(sorted[i]) / sum);
+  }
 }
 
 ops::Elementwise rowwise(ops::ElementwiseKind kind, std::int64_t rows, double read, double write) {
@@ -199,6 +217,7 @@ KernelCase quantise_case(std::int64_t rows, std::int64_t width) {
     d->codes = Buffer<std::uint8_t>{rows * width};
     d->scales = Buffer<float>{rows * ((width + kFp8Block - 1) / kFp8Block)};
     d->back = Buffer<float>{rows * width};
+    for (float& scale : d->scales.span()) scale = std::numeric_limits<float>::quiet_NaN();
     const Fp8Call call{.x = d->rows->in.data(),
                        .rows = rows,
                        .width = width,
@@ -237,8 +256,8 @@ KernelCase router_case(std::int64_t tokens, std::int64_t experts, std::int64_t c
     d->logits = Buffer<float>{tokens * experts};
     fill_random(d->logits.span(), 4.0F, bench.seed);
     d->shape.n = experts;
-    d->indices.resize(static_cast<std::size_t>(tokens * choices));
-    d->weights.resize(d->indices.size());
+    d->indices.assign(static_cast<std::size_t>(tokens * choices), -1);
+    d->weights.assign(d->indices.size(), std::numeric_limits<float>::quiet_NaN());
     d->workspace = RouterWorkspace{bench.pool.size()};
     const auto run = [d, tokens, choices, pool = &bench.pool] {
       RouterCall call{.tokens = tokens,
@@ -248,16 +267,12 @@ KernelCase router_case(std::int64_t tokens, std::int64_t experts, std::int64_t c
       call.spec.num_experts_per_tok = choices;
       route_logits(call, d->logits.data(), d->workspace, *pool);
     };
-    // Without groups and bias the best choice is the largest logit.
     const auto error = [d, tokens, experts, choices] {
       SampledError sum;
-      for (const std::int64_t t : spread(tokens, 64)) {
-        const auto row = d->logits.span().subspan(static_cast<std::size_t>(t * experts),
-                                                  static_cast<std::size_t>(experts));
-        const auto best = d->indices[static_cast<std::size_t>(t * choices)];
-        sum.add(number(row[static_cast<std::size_t>(best)]),
-                number(*std::max_element(row.begin(), row.end())));
-      }
+      for (const std::int64_t t : spread(tokens, 64))
+        add_choices({d->logits.data() + t * experts, static_cast<std::size_t>(experts)},
+                    {d->indices.data() + t * choices, static_cast<std::size_t>(choices)},
+                    d->weights.data() + t * choices, sum);
       return sum.value();
     };
     return Runnable{.run = run, .error = error, .cold = {}};
@@ -282,6 +297,7 @@ KernelCase embedding_case(std::int64_t tokens, std::int64_t width) {
     for (std::int64_t t = 0; t < tokens; ++t)
       d->ids.push_back(static_cast<std::int32_t>((t * 4099 + 17) % kVocab));
     d->y = Buffer<float>{tokens * width};
+    for (float& value : d->y.span()) value = std::numeric_limits<float>::quiet_NaN();
     const auto run = [d, tokens, width, isa = bench.isa, pool = &bench.pool] {
       embedding({.table = d->table.data(),
                  .width = width,

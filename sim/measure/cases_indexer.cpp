@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 
@@ -24,6 +26,7 @@ struct IndexerData {
   std::vector<cpu::KvSpan> spans;
   std::unique_ptr<cpu::Indexer> kernel;
   std::vector<cpu::TopKeys> top;
+  std::vector<std::span<const std::int64_t>> chosen;  // of each token, in `top`
 };
 
 std::shared_ptr<IndexerData> make_data(const IndexerShape& s, const Bench& bench) {
@@ -43,6 +46,7 @@ std::shared_ptr<IndexerData> make_data(const IndexerShape& s, const Bench& bench
   d->kernel = std::make_unique<cpu::Indexer>(
       cpu::IndexerShape{.heads = s.heads, .head_dim = s.head_dim}, bench.isa, bench.pool.size());
   for (std::int64_t t = 0; t < tokens; ++t) d->top.emplace_back(s.topk);
+  d->chosen.resize(d->top.size());
   return d;
 }
 
@@ -61,12 +65,24 @@ void run_indexer(IndexerData& d, cpu::ThreadPool& pool) {
     const cpu::Range mine =
         cpu::part_of(static_cast<std::int64_t>(d.top.size()), 1, worker, pool.size());
     for (std::int64_t t = mine.begin; t < mine.end; ++t)
-      d.top[static_cast<std::size_t>(t)].select(
+      d.chosen[static_cast<std::size_t>(t)] = d.top[static_cast<std::size_t>(t)].select(
           {d.scores.data() + t * s.keys, static_cast<std::size_t>(s.keys)});
   });
 }
 
 double number(Bf16 value) { return static_cast<double>(cpu::to_float(value)); }
+
+// The chosen keys, best first, have the largest scores there are.
+bool chose_best(std::span<const float> scores, std::span<const std::int64_t> chosen,
+                std::int64_t topk) {
+  std::vector<float> sorted(scores.begin(), scores.end());
+  std::sort(sorted.begin(), sorted.end(), std::greater<>{});
+  const auto count = static_cast<std::size_t>(std::min<std::int64_t>(topk, std::ssize(scores)));
+  if (chosen.size() < count) return false;
+  for (std::size_t i = 0; i < count; ++i)
+    if (chosen[i] < 0 || scores[static_cast<std::size_t>(chosen[i])] != sorted[i]) return false;
+  return true;
+}
 
 // The newest token of the last sequence sees every key.
 double error_of(const IndexerData& d) {
@@ -85,6 +101,8 @@ double error_of(const IndexerData& d) {
     }
     error.add(static_cast<double>(d.scores[token * s.keys + key]), sum);
   }
+  const std::span scores{d.scores.data() + token * s.keys, static_cast<std::size_t>(s.keys)};
+  if (!chose_best(scores, d.chosen[static_cast<std::size_t>(token)], s.topk)) return INFINITY;
   return error.value();
 }
 

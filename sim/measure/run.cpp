@@ -35,7 +35,10 @@ Measurement run(const RunOptions& options, std::stop_token stop) {
     if (options.progress)
       options.progress(static_cast<double>(i) / static_cast<double>(cases.size()), cases[i].id);
     if (!options.baselines) cases[i].baselines = nullptr;
-    out.results.push_back(measure_case(cases[i], bench, probe, options.paired, stop));
+    CaseResult result = measure_case(cases[i], bench, probe, options.paired, stop);
+    // interrupted before its first round: nothing to report
+    if (result.time_s.count == 0 && stop.stop_requested()) break;
+    out.results.push_back(std::move(result));
   }
   out.complete = !stop.stop_requested();
   return out;

@@ -45,8 +45,11 @@ struct Fitted {
 // The calibration without what the target may not be predicted from.
 Fitted fitted_for(const LocalCalibration& calibration, const ops::OpCost& target) {
   const std::vector<LocalSample> samples = allowed(calibration.samples, target);
-  Fitted out{calibration.cluster, static_cast<std::int64_t>(samples.size())};
-  if (samples.size() < calibration.samples.size()) calib::fit_local(samples, out.cluster);
+  const auto count = static_cast<std::int64_t>(samples.size());
+  if (samples.size() == calibration.samples.size()) return {calibration.cluster, count};
+  // From the start: a family that is left with too few must not keep what the others said.
+  Fitted out{calibration.start, count};
+  calib::fit_local(samples, out.cluster);
   return out;
 }
 

@@ -71,7 +71,7 @@ struct MlaLayer::State {
   }
   void queries(const SublayerIo& io, StepLog* log);
   void write_cache(const SublayerIo& io, StepLog* log);
-  void rotate_queries(std::int64_t context);
+  void rotate_queries(std::int64_t sequence, std::int64_t context);
   void attend_absorbed(const SublayerIo& io, StepLog* log);
   void attend_naive(const SublayerIo& io, StepLog* log);
   void assemble(std::int64_t sequence, std::int64_t rows);
@@ -190,23 +190,22 @@ void MlaLayer::State::write_cache(const SublayerIo& io, StepLog* log) {
   });
 }
 
-void MlaLayer::State::rotate_queries(std::int64_t context) {
-  for (std::int64_t s = 0; s < shape.sequences; ++s)
-    cpu::rope({.x = q.data() + s * shape.new_tokens * heads * qk + nope,
-               .tokens = shape.new_tokens,
-               .heads = heads,
-               .token_stride = heads * qk,
-               .head_stride = qk,
-               .dim = rope,
-               .cos = angles.cos_at(context),
-               .sin = angles.sin_at(context)},
-              isa, *pool);
+void MlaLayer::State::rotate_queries(std::int64_t sequence, std::int64_t context) {
+  cpu::rope({.x = q.data() + sequence * shape.new_tokens * heads * qk + nope,
+             .tokens = shape.new_tokens,
+             .heads = heads,
+             .token_stride = heads * qk,
+             .head_stride = qk,
+             .dim = rope,
+             .cos = angles.cos_at(context),
+             .sin = angles.sin_at(context)},
+            isa, *pool);
 }
 
 void MlaLayer::State::attend_absorbed(const SublayerIo& io, StepLog* log) {
   const std::int64_t rows = shape.rows();
   step(log, {"rope_q"}, [&] {
-    rotate_queries(io.context);
+    for (std::int64_t i = 0; i < shape.sequences; ++i) rotate_queries(i, io.context);
     for (std::int64_t i = 0; i < rows * heads; ++i)
       std::copy_n(q.data() + i * qk + nope, rope, q_latent.data() + i * row + latent);
   });
@@ -260,10 +259,10 @@ void MlaLayer::State::attend_naive(const SublayerIo& io, StepLog* log) {
                                            .softmax_scale = softmax_scale()},
                     cpu::FlashPrefillStrides{}, isa, pool->size());
   }
-  step(log, {"rope_q"}, [&] { rotate_queries(io.context); });
   for (std::int64_t s = 0; s < shape.sequences; ++s) {
     step(log, {"kv_b_proj"},
          [&] { project(kv_b, cache_row(s, 0), row, nullptr, kv.data(), rows); });
+    step(log, {"rope_q"}, [&] { rotate_queries(s, io.context); });
     step(log, {"assemble_kv"}, [&] { assemble(s, rows); });
     step(log, {"attention_core"}, [&] {
       prefill->run(
