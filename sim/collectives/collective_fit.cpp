@@ -60,6 +60,7 @@ double latencies(const CollectiveReading& reading, int ranks) {
 
 struct Point {
   double bytes, seconds;
+  Bytes payload;
 };
 
 double line(std::span<const double> theta, double bytes) {
@@ -95,7 +96,7 @@ AlphaBeta fit_kind(CollectiveKind kind, const std::vector<Point>& points) {
     own.push_back(line(theta, points[left].bytes));
     without.push_back(line(fit_line(rest), points[left].bytes));
     measured.push_back(points[left].seconds);
-    out.left_out.push_back(without.back() / measured.back() - 1.0);
+    out.left_out.push_back({points[left].payload, without.back() / measured.back() - 1.0});
   }
   out.in_sample = calib::score(own, measured);
   out.leave_one_out = calib::score(without, measured);
@@ -158,10 +159,13 @@ RanksModel fit_ranks(const std::vector<CollectiveReading>& readings, int ranks) 
   RanksModel out;
   for (std::size_t k = 0; k < kCollectiveKinds; ++k) {
     const auto kind = static_cast<CollectiveKind>(k);
-    std::vector<Point> points;
-    for (const CollectiveReading& r : readings)
-      if (r.kind == kind && r.time_s.count > 0)
-        points.push_back({moved(r, ranks).value, r.time_s.median});
+    std::vector<Point> quiet, all;
+    for (const CollectiveReading& r : readings) {
+      if (r.kind != kind || r.time_s.count == 0) continue;
+      all.push_back({moved(r, ranks).value, r.time_s.median, r.payload});
+      if (!r.disturbed) quiet.push_back(all.back());
+    }
+    const std::vector<Point>& points = quiet.size() >= kLeastSizes ? quiet : all;
     if (points.size() >= kLeastSizes) out.fits.push_back(fit_kind(kind, points));
   }
   if (!out.fits.empty()) out.cluster = cluster_of(out.fits, ranks);

@@ -40,13 +40,18 @@ struct AlphaBeta {
   BytesPerSecond beta;
   calib::Score in_sample;
   calib::Score leave_one_out;
-  std::vector<double> left_out;  // prediction over measurement of each size without it, less 1
+  struct LeftOut {
+    Bytes payload;
+    double error = 0.0;  // prediction without this size over measurement, less 1
+  };
+  std::vector<LeftOut> left_out;
 };
 
 /// What the analytic model says of these ranks: one scale-up domain of which every collective has a
 /// share of the bandwidth and a fixed cost of its own.
 struct RanksModel {
-  std::vector<AlphaBeta> fits;  // of kinds with at least four sizes
+  std::vector<AlphaBeta> fits;  // of kinds with at least four sizes; disturbed ones take no part
+                                // where enough others are left
   hw::Cluster cluster;          // meaningful when there are fits
 };
 

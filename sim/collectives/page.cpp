@@ -46,15 +46,13 @@ Table reading_table(const RanksMeasurement& m) {
                           number_column("algorithm", "GB/s"), number_column("bus", "GB/s"),
                           text_column("rounds"), number_column("model", "s", NumberFormat::seconds),
                           number_column("model, size left out", "", NumberFormat::percent)}};
-  std::size_t nth = 0;
-  for (std::size_t i = 0; i < m.readings.size(); ++i) {
-    const CollectiveReading& r = m.readings[i];
-    nth = i > 0 && m.readings[i - 1].kind == r.kind ? nth + 1 : 0;
+  for (const CollectiveReading& r : m.readings) {
     Cell model{""}, left_out{""};
     for (const AlphaBeta& f : m.model.fits) {
       if (f.kind != r.kind) continue;
       model = Cell{modelled(r, m.model, m.ranks).value};
-      left_out = Cell{f.left_out.at(nth)};
+      for (const AlphaBeta::LeftOut& l : f.left_out)
+        if (l.payload == r.payload) left_out = Cell{l.error};
     }
     const std::string dropped = r.dropped > 0 ? fmt::format(" (-{})", r.dropped) : "";
     table.rows.push_back(
@@ -122,13 +120,17 @@ nlohmann::json reading_json(const CollectiveReading& r, const RanksMeasurement& 
 nlohmann::json model_json(const RanksMeasurement& m) {
   if (m.model.fits.empty()) return nullptr;
   nlohmann::json fits = nlohmann::json::array();
-  for (const AlphaBeta& f : m.model.fits)
+  for (const AlphaBeta& f : m.model.fits) {
+    nlohmann::json left_out = nlohmann::json::array();
+    for (const AlphaBeta::LeftOut& l : f.left_out)
+      left_out.push_back({{"payload_bytes", l.payload.value}, {"error", l.error}});
     fits.push_back({{"collective", name(f.kind)},
                     {"alpha_s", f.alpha.value},
                     {"beta_b_s", f.beta.value},
                     {"in_sample", to_json(f.in_sample)},
                     {"leave_one_out", to_json(f.leave_one_out)},
-                    {"left_out_errors", f.left_out}});
+                    {"left_out", left_out}});
+  }
   const hw::LinkTier& tier = m.model.cluster.tiers.front();
   return {{"fits", fits},
           {"tier",
@@ -150,7 +152,9 @@ void add_notes(const RanksMeasurement& m, Document& out) {
     out.blocks.emplace_back(
         Note{NoteKind::warning,
              "disturbed: in nearly every round a rank waited for a CPU, so all rounds count; such "
-             "times tell of the scheduler as much as of the collective"});
+             "times tell of the scheduler as much as of the collective and take no part in alpha "
+             "and beta where four other "
+             "sizes are left"});
 }
 
 }  // namespace

@@ -89,20 +89,20 @@ Table machine_table(const SideBySide& c) {
 
 Table side_table(const SideBySide& c) {
   Table table{.title = "Kernels: side of the ridge and share of the peak",
-              .columns = {text_column("kernel"), number_column("FLOP/B"), text_column("side here"),
+              .columns = {text_column("kernel"), number_column("FLOP/B"), text_column("same side"),
+                          text_column("side here"),
                           number_column("of peak here", "", NumberFormat::percent)}};
   for (const hw::Cluster& cluster : c.clusters) {
     table.columns.push_back(text_column("side " + cluster.id));
     table.columns.push_back(number_column("of peak " + cluster.id, "", NumberFormat::percent));
   }
-  table.columns.push_back(text_column("same side"));
   for (const SideBySideRow& row : c.rows) {
-    std::vector<Cell> cells{row.id, row.intensity, side(row.here), row.here.share};
+    std::vector<Cell> cells{row.id, row.intensity, row.agrees() ? "yes" : "no", side(row.here),
+                            row.here.share};
     for (const Placement& p : row.there) {
       cells.emplace_back(side(p));
       cells.emplace_back(p.share);
     }
-    cells.emplace_back(row.agrees() ? "yes" : "no");
     table.rows.push_back(std::move(cells));
   }
   return table;
@@ -114,14 +114,12 @@ Table time_table(const SideBySide& c) {
       .columns = {text_column("kernel"), number_column("here", "s", NumberFormat::seconds)}};
   for (const hw::Cluster& cluster : c.clusters) {
     table.columns.push_back(number_column(cluster.id, "s", NumberFormat::seconds));
-    table.columns.push_back(number_column("here over " + cluster.id, "x"));
     table.columns.push_back(text_column("bound on " + cluster.id));
   }
   for (const SideBySideRow& row : c.rows) {
     std::vector<Cell> cells{row.id, row.here.seconds};
     for (const Placement& p : row.there) {
       cells.emplace_back(p.seconds);
-      cells.emplace_back(row.here.seconds / p.seconds);
       cells.emplace_back(timing::name(p.bound));
     }
     table.rows.push_back(std::move(cells));
