@@ -23,8 +23,9 @@ Measurement run(const RunOptions& options, std::stop_token stop) {
                   .seed = options.seed};
   const auto memory = static_cast<std::int64_t>(options.memory_share *
                                                 static_cast<double>(out.machine.available_bytes));
-  std::vector<KernelCase> cases =
-      select(suite_cases(options.suite, memory, &out.left_out), options.only);
+  std::vector<KernelCase> cases = suite_cases(options.suite, memory, &out.left_out);
+  cases.insert(cases.end(), options.also.begin(), options.also.end());
+  cases = select(std::move(cases), options.only);
   kernels::cpu::ThreadPool pool{options.threads};
   out.threads = pool.size();
   if (options.baselines) out.libraries = baseline_libraries();

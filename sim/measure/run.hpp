@@ -16,6 +16,7 @@ namespace fathom::measure {
 
 struct RunOptions {
   Suite suite = Suite::quick;
+  std::vector<KernelCase> also;   // cases beside the suite's
   std::vector<std::string> only;  // groups, or parts of an id
   kernels::cpu::Isa isa = kernels::cpu::Isa::portable;
   int threads = 1;
