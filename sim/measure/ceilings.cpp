@@ -153,6 +153,7 @@ constexpr int kReadings = 30;  // short bursts, so that some dodge the other use
 template <class Reading>
 Summary readings(Reading reading) {
   std::vector<double> all;
+  all.reserve(kReadings);
   for (int i = 0; i < kReadings; ++i) all.push_back(reading());
   return summarize(std::move(all));
 }
@@ -183,6 +184,7 @@ void add_bandwidths(ThreadPool& pool, std::int64_t dram_bytes, std::vector<Ceili
   const auto add = [&](std::string name, std::int64_t bytes, int streams, std::int64_t at_least) {
     if (bytes < 4 * kKib) return;
     std::vector<Buffer<char>> parts;
+    parts.reserve(static_cast<std::size_t>(pool.size()));
     for (int i = 0; i < pool.size(); ++i) parts.emplace_back(bytes);
     const std::int64_t passes = std::max<std::int64_t>(1, at_least / bytes);
     const auto burst = [&](int worker) {
@@ -212,7 +214,7 @@ void add_copy([[maybe_unused]] ThreadPool& pool, [[maybe_unused]] std::int64_t d
   Buffer<char> data{2 * part * pool.size()};
   rows.push_back({"copy DRAM, non-temporal (read + written)", "B/s", pool.size(), readings([&] {
                     return rate(pool, [&](int worker) {
-                      char* mine = data.data() + worker * 2 * part;
+                      char* mine = data.data() + 2 * part * worker;
                       return cpu::avx512::copy_burst(mine, mine + part, part);
                     });
                   })});
