@@ -72,8 +72,8 @@ std::vector<Module> load_all() {
 
 // Loaded when first asked for and kept: their threads outlive every use.
 const std::vector<Module>& modules() {
-  static const std::vector<Module> all = load_all();
-  return all;
+  static const std::vector<Module> kAll = load_all();
+  return kAll;
 }
 
 // Nothing for a null `work`: the library cannot do it on this processor.

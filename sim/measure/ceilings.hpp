@@ -19,7 +19,7 @@ struct RoundCeilings {
   double compute = 0.0;    // FLOP/s that a matrix product can be fed with: AMX from L2, else the
                            // ISA's multiply-add rate
   double registers = 0.0;  // AMX without loads; elsewhere = compute
-  double memory = 0.0;     // B/s of DRAM, eight interleaved sequential streams a thread
+  double memory = 0.0;     // B/s of DRAM, interleaved sequential streams: CeilingProbe::streams()
   double l2 = 0.0;         // B/s of a buffer of half of L2
 };
 
@@ -37,13 +37,19 @@ class CeilingProbe {
   double register_burst();
   double memory_burst();
   double l2_burst();
+  /// Read streams of a thread in memory_burst: eight, unless another number is clearly faster here.
+  int streams() const { return streams_; }
 
  private:
+  double read_burst(int streams);
+  int fastest_streams();
+
   kernels::cpu::Isa isa_;
   kernels::cpu::ThreadPool& pool_;
   kernels::cpu::Buffer<char> dram_;                  // one part per worker
   std::vector<kernels::cpu::Buffer<char>> private_;  // per worker: half of L2, then 20 KiB
   std::int64_t l2_bytes_ = 0;
+  int streams_ = 8;
   std::int64_t window_ = 0;  // where the next DRAM burst starts, so that none is cached
 };
 

@@ -158,7 +158,8 @@ Document page(const Measurement& m) {
       "and after differ by more than a fourth or threads waited for a CPU. Cold: weights and "
       "caches "
       "were flushed before each call. `of compute`: of what products can be fed with in the round "
-      "(AMX from L2, else the multiply-add rate); `of memory`: of eight interleaved read streams; "
+      "(AMX from L2, else the multiply-add rate); `of memory`: of eight interleaved read streams, "
+      "or of as many as read clearly faster here; "
       "time is CPU time of the thread, wall time with several threads."});
   return out;
 }

@@ -74,10 +74,10 @@ const char* fathom_baseline_name(void) {
 }
 
 const char* fathom_baseline_version(void) {
-  static const std::string text = std::to_string(EIGEN_WORLD_VERSION) + '.' +
-                                  std::to_string(EIGEN_MAJOR_VERSION) + '.' +
-                                  std::to_string(EIGEN_MINOR_VERSION);
-  return text.c_str();
+  static const std::string kText = std::to_string(EIGEN_WORLD_VERSION) + '.' +
+                                   std::to_string(EIGEN_MAJOR_VERSION) + '.' +
+                                   std::to_string(EIGEN_MINOR_VERSION);
+  return kText.c_str();
 }
 
 void* fathom_baseline_linear(int64_t rows, int64_t n, int64_t k) { return new Linear{rows, n, k}; }

@@ -67,12 +67,12 @@ struct Linear {
 const char* fathom_baseline_name(void) { return "oneDNN bf16"; }
 
 const char* fathom_baseline_version(void) {
-  static const std::string text = [] {
+  static const std::string kText = [] {
     const dnnl::version_t* v = dnnl::version();
     return std::to_string(v->major) + '.' + std::to_string(v->minor) + '.' +
            std::to_string(v->patch);
   }();
-  return text.c_str();
+  return kText.c_str();
 }
 
 void* fathom_baseline_linear(int64_t rows, int64_t n, int64_t k) {

@@ -26,14 +26,14 @@ struct Linear {
 const char* fathom_baseline_name(void) { return "OpenBLAS fp32"; }
 
 const char* fathom_baseline_version(void) {
-  static const std::string text = [] {
+  static const std::string kText = [] {
     const std::string config = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE …"
     const auto start = config.find(' ');
     return start == std::string::npos
                ? config
                : config.substr(start + 1, config.find(' ', start + 1) - start - 1);
   }();
-  return text.c_str();
+  return kText.c_str();
 }
 
 void* fathom_baseline_linear(int64_t rows, int64_t n, int64_t k) {
