@@ -73,8 +73,8 @@ json entry_json(Family family, const hw::Efficiency& e) {
            {"blend", e.blend}};
   if (hw::is_arithmetic(family)) out["compute"] = e.compute;
   if (hw::is_communication(family)) out["near"] = e.near;
-  if (e.cache.value > 0.0 && e.cache_rate.value > 0.0) {
-    out["cache_mib"] = e.cache.value / kMib;
+  if (e.cache_rate.value > 0.0) {
+    if (e.cache.value > 0.0) out["cache_mib"] = e.cache.value / kMib;
     out["cache_gb_s"] = e.cache_rate.value / kGiga;
   }
   if (e.log_sigma > 0.0) out["log_sigma"] = e.log_sigma;

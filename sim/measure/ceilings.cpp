@@ -118,7 +118,6 @@ double CeilingProbe::register_burst() {
   return rate(pool_, [isa = isa_](int) { return multiply_add_burst(isa); });
 }
 
-<<<<<<< HEAD
 void CeilingProbe::warm_up() {
   const std::int64_t part = dram_.size() / pool_.size();
   rate(pool_, [&, read = read_burst_of()](int worker) {
@@ -126,13 +125,9 @@ void CeilingProbe::warm_up() {
   });
 }
 
-double CeilingProbe::memory_burst() {
-  constexpr int kStreams = 8;
-=======
 double CeilingProbe::memory_burst() { return read_burst(streams_); }
 
 double CeilingProbe::read_burst(int streams) {
->>>>>>> t1
   const std::int64_t part = dram_.size() / pool_.size();
   const ReadBurst read = read_burst_of();
   window_ = (window_ + kWindow) % part;

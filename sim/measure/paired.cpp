@@ -102,7 +102,10 @@ void summarize_into(const Rounds& rounds, const std::vector<Baseline>& baselines
                              summarize(rounds.baseline_time[i]), summarize(rounds.speedup[i])});
 }
 
-bool out_of_time(double passed, const Rounds& rounds, const PairedOptions& options) {
+// Never before the first round.
+bool out_of_time(double passed, const Rounds& rounds, std::int64_t dropped,
+                 const PairedOptions& options) {
+  if (rounds.time.empty() && dropped == 0) return false;
   constexpr std::size_t kFew = 5;
   return passed > (rounds.time.size() < kFew ? 3.0 : 1.0) * options.seconds;
 }
@@ -165,7 +168,8 @@ CaseResult measure_case(const KernelCase& kernel, const Bench& bench, CeilingPro
   const double start = wall_seconds();
   RoundCeilings before = read_ceilings(ceilings);
   while (static_cast<int>(rounds.time.size()) < options.rounds) {
-    if (stop.stop_requested() || out_of_time(wall_seconds() - start, rounds, options)) break;
+    if (stop.stop_requested() || out_of_time(wall_seconds() - start, rounds, out.dropped, options))
+      break;
     const Reading reading = timer.read(runnable.run, runnable.cold, out.calls);
     const RoundCeilings after = read_ceilings(ceilings);
     const bool quiet = reading.cpu_share >= kLeastCpuShare &&
