@@ -34,7 +34,7 @@ done
 grep -q '"ranks": 2' "$folder/ranks.json" || { echo "not two ranks"; exit 1; }
 
 # The table comes from one rank only.
-mpirun -n 2 "$fathom" measure --collectives --only all_gather --rounds 3 --seconds 0.02 --largest-mib 1 \
-  >"$folder/table"
+mpirun -n 2 "$fathom" measure --collectives --only all_gather --largest-mib 1 --rounds 3 \
+  --seconds 0.02 >"$folder/table"
 [[ "$(grep -c 'Collectives between 2 local ranks' "$folder/table")" -eq 1 ]] ||
   { echo "one report expected"; exit 1; }
