@@ -5,7 +5,11 @@
 readonly FATHOM_PACKAGES=(
   build-essential cmake ninja-build git
   libfmt-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev libboost-dev
+  libeigen3-dev
 )
+# What `fathom measure` compares with and talks through. A build without them lacks the libraries'
+# columns and --collectives, and nothing else.
+readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -27,25 +31,49 @@ as_root() {
   fi
 }
 
+missing_of() {
+  local package
+  for package in "$@"; do
+    package_is_installed "$package" || printf '%s\n' "$package"
+  done
+}
+
+apt_install() {
+  say "installing: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+can_be_root() { [[ "$(id -u)" -eq 0 ]] || command -v sudo >/dev/null; }
+
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then
     say "note: no dpkg here; expecting what these packages hold: ${FATHOM_PACKAGES[*]}"
     return 0
   fi
-  local package missing=()
-  for package in "${FATHOM_PACKAGES[@]}"; do
-    package_is_installed "$package" || missing+=("$package")
-  done
-  if [[ ${#missing[@]} -eq 0 ]]; then return 0; fi
-  if [[ "$(id -u)" -ne 0 ]] && ! command -v sudo >/dev/null; then
-    die "missing packages: ${missing[*]}; run as root, install sudo, or install them yourself"
+  local missing optional
+  mapfile -t missing < <(missing_of "${FATHOM_PACKAGES[@]}")
+  mapfile -t optional < <(missing_of "${FATHOM_OPTIONAL_PACKAGES[@]}")
+  if [[ ${#missing[@]} -eq 0 && ${#optional[@]} -eq 0 ]]; then return 0; fi
+  if ! can_be_root; then
+    [[ ${#missing[@]} -eq 0 ]] ||
+      die "missing packages: ${missing[*]}; run as root, install sudo, or install them yourself"
+    say "note: building without ${optional[*]}"
+    return 0
   fi
-  say "installing: ${missing[*]}"
-  as_root apt-get update -qq >&2 ||
-    die "apt-get update did not succeed; check network and sudo rights"
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
-    die "apt-get install did not succeed; missing packages: ${missing[*]}"
+  if ! as_root apt-get update -qq >&2; then
+    [[ ${#missing[@]} -eq 0 ]] ||
+      die "apt-get update did not succeed; check network and sudo rights"
+    say "note: building without ${optional[*]}"
+    return 0
+  fi
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    apt_install "${missing[@]}" ||
+      die "apt-get install did not succeed; missing packages: ${missing[*]}"
+  fi
+  if [[ ${#optional[@]} -gt 0 ]]; then
+    apt_install "${optional[@]}" || say "note: building without ${optional[*]}"
+  fi
 }
 
 # setup PRESET: afterwards build/PRESET is complete and up to date. What is done already is skipped.

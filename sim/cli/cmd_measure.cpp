@@ -77,9 +77,11 @@ void add_measure(CLI::App& app, int& exit_code) {
                    "roofline; adds a small MTP module")
       ->delimiter(',')
       ->option_text("SYSTEM,…");
-  command->add_flag("--collectives", request->collectives,
-                    "All-reduce, all-gather, all-to-all, dispatch and combine between the ranks "
-                    "that mpirun started, 1 KiB to 64 MiB");
+  command
+      ->add_flag("--collectives", request->collectives,
+                 "All-reduce, all-gather, all-to-all, dispatch and combine between the ranks "
+                 "that mpirun started, 1 KiB to 64 MiB")
+      ->excludes("--compare");
   command->add_option("--largest-mib", request->largest_mib, "Collectives: largest message")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
