@@ -19,8 +19,18 @@ struct Request {
   bool proof = false;
   proof::ProofOptions options;
   MachineFlags machine;
+  std::string folder;  // empty: only what --output says
   OutputOptions output;
 };
+
+// The proof for readers and for programs: the run takes minutes, so one run writes them all.
+void write_all(const std::string& folder, const proof::Proof& proof) {
+  for (const char* format : {"json", "markdown", "html", "svg"}) {
+    const std::string suffix = std::string_view{format} == "markdown" ? "md" : format;
+    emit(proof::page(proof), proof::to_json(proof),
+         {.format = format, .output = folder + "/proof." + suffix});
+  }
+}
 
 void run(Request& request) {
   if (!request.proof)
@@ -31,10 +41,12 @@ void run(Request& request) {
   request.options.threads = machine.threads;
   request.options.seed = machine.seed;
   expect_writable(request.output.output);
+  if (!request.folder.empty()) expect_writable(request.folder + "/proof.json");
   Progress progress{"proving"};
   request.options.progress = [&](double share, const std::string&) { progress.report(share); };
   const proof::Proof proof = proof::prove(request.options, stop_on_interrupt());
   progress.finish();
+  if (!request.folder.empty()) write_all(request.folder, proof);
   emit(proof::page(proof), proof::to_json(proof), request.output);
 }
 
@@ -51,6 +63,10 @@ void add_extrapolate(CLI::App& app, int& exit_code) {
   command->add_option("--seconds", request->options.target_seconds, "At most this long per target")
       ->check(CLI::Range(0.01, 3600.0))
       ->capture_default_str();
+  command
+      ->add_option("--folder", request->folder,
+                   "Also write proof.json, proof.md, proof.html and proof.svg there")
+      ->option_text("DIR");
   add_machine_flags(*command, request->machine);
   add_output_options(*command, request->output,
                      {"table", "json", "markdown", "html", "csv", "svg"});
@@ -62,7 +78,7 @@ void add_extrapolate(CLI::App& app, int& exit_code) {
       "\n"
       "Examples:\n"
       "  fathom extrapolate --proof --quick\n"
-      "  fathom extrapolate --proof --format html -o proof.html\n"
+      "  fathom extrapolate --proof --folder .\n"
       "  fathom extrapolate --proof --only mla_decode --threads 2");
   command->callback([request, &exit_code] {
     run(*request);

@@ -17,7 +17,18 @@ constexpr std::chrono::milliseconds kPause{200};
 Progress::Progress(std::string what)
     : what_(std::move(what)),
       terminal_(::isatty(STDERR_FILENO) != 0),
-      next_(Clock::now() + kQuiet) {}
+      start_(Clock::now()),
+      next_(start_ + kQuiet) {}
+
+// ", 2 min 10 s left": as long again as the rest is larger than what is done.
+std::string Progress::time_left(double share, Clock::time_point now) const {
+  constexpr double kEnough = 0.02;  // before that the first steps say too little
+  if (share < kEnough || share >= 1.0) return {};
+  const double passed = std::chrono::duration<double>(now - start_).count();
+  const auto left = static_cast<long>(passed * (1.0 - share) / share);
+  return left < 60 ? fmt::format(", {} s left", left)
+                   : fmt::format(", {} min {} s left", left / 60, left % 60);
+}
 
 void Progress::report(double share) {
   if (!terminal_) return;
@@ -26,7 +37,7 @@ void Progress::report(double share) {
   if (now < next_) return;
   next_ = now + kPause;
   shown_ = true;
-  fmt::print(stderr, "\r{}: {:3.0f} %", what_, 100.0 * share);
+  fmt::print(stderr, "\r{}: {:3.0f} %{:<16}", what_, 100.0 * share, time_left(share, now));
   std::fflush(stderr);
 }
 

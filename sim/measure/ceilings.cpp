@@ -175,6 +175,13 @@ void add_peaks(ThreadPool& pool, std::vector<CeilingRow>& rows) {
     add("AVX-512 FMA fp32", [](int) { return cpu::avx512::fma_burst(kFmaRounds); });
   if (supported(Isa::avx512_bf16))
     add("AVX-512 vdpbf16ps", [](int) { return cpu::avx512_bf16::dot_burst(kFmaRounds); });
+  const cpu::CpuFeatures& f = cpu::cpu_features();
+  if (f.avx512_fp16)
+    add("AVX-512 FMA fp16", [](int) { return cpu::avx512::fp16_burst(kFmaRounds); });
+  if (f.avx512_vnni)
+    add("AVX-512 VNNI int8", [](int) { return cpu::avx512::int8_burst(kFmaRounds); });
+  if (f.amx_int8)
+    add("AMX int8, registers", [](int) { return cpu::amx::tile_int8_burst(8 * kTileRounds); });
   if (supported(Isa::amx)) {
     add("AMX bf16, registers", [](int) { return cpu::amx::tile_burst(4 * kTileRounds); });
     CeilingProbe probe{Isa::amx, pool, 0};

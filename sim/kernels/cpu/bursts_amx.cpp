@@ -44,6 +44,24 @@ double tile_burst(std::int64_t rounds) {
   return 8.0 * kFlopsPerDot * static_cast<double>(rounds);
 }
 
+double tile_int8_burst(std::int64_t rounds) {
+  constexpr double kOpsPerDot = 2.0 * 16 * 16 * 64;
+  configure();
+  zero_sums();
+  Tiles::zero<4>();
+  Tiles::zero<5>();
+  Tiles::zero<6>();
+  Tiles::zero<7>();
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    Tiles::dot_int8<0, 4, 6>();
+    Tiles::dot_int8<1, 4, 7>();
+    Tiles::dot_int8<2, 5, 6>();
+    Tiles::dot_int8<3, 5, 7>();
+  }
+  Tiles::release();
+  return 4.0 * kOpsPerDot * static_cast<double>(rounds);
+}
+
 double tile_l2_burst(const void* b, std::int64_t b_bytes, void* scratch, std::int64_t rounds) {
   constexpr int kSteps = 8;  // k-steps between two visits of C
   constexpr std::int64_t kPanel = kSteps * 2 * kTileBytes;

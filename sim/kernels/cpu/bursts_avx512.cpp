@@ -10,16 +10,30 @@ void keep(__m512i value) { __asm__ volatile("" : : "v"(value) : "memory"); }
 
 }  // namespace
 
+// Accumulators of `type`; what an operation means is the instruction's business.
+#define FATHOM_CHAINS_OF(type, zero, instruction, rounds)                                    \
+  const type nought = zero;                                                                  \
+  type a = nought, b = nought, c = nought, d = nought, e = nought, f = nought;               \
+  type g = nought, h = nought, i = nought, j = nought, k = nought, l = nought;               \
+  for (std::int64_t round = 0; round < (rounds); ++round)                                    \
+  __asm__ volatile(FATHOM_TWELVE_CHAINS(instruction)                                         \
+                   : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), \
+                     "+v"(i), "+v"(j), "+v"(k), "+v"(l)                                      \
+                   : "v"(nought))
+
 double fma_burst(std::int64_t rounds) {
-  const __m512 zero = _mm512_setzero_ps();
-  __m512 a = zero, b = zero, c = zero, d = zero, e = zero, f = zero;
-  __m512 g = zero, h = zero, i = zero, j = zero, k = zero, l = zero;
-  for (std::int64_t round = 0; round < rounds; ++round)
-    __asm__ volatile(FATHOM_TWELVE_CHAINS("vfmadd231ps")
-                     : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h),
-                       "+v"(i), "+v"(j), "+v"(k), "+v"(l)
-                     : "v"(zero));
+  FATHOM_CHAINS_OF(__m512, _mm512_setzero_ps(), "vfmadd231ps", rounds);
   return 12.0 * 16.0 * 2.0 * static_cast<double>(rounds);
+}
+
+double fp16_burst(std::int64_t rounds) {
+  FATHOM_CHAINS_OF(__m512, _mm512_setzero_ps(), "vfmadd231ph", rounds);
+  return 12.0 * 32.0 * 2.0 * static_cast<double>(rounds);
+}
+
+double int8_burst(std::int64_t rounds) {
+  FATHOM_CHAINS_OF(__m512i, _mm512_setzero_si512(), "vpdpbusd", rounds);
+  return 12.0 * 64.0 * 2.0 * static_cast<double>(rounds);
 }
 
 double read_burst(const void* data, std::int64_t bytes, int streams) {

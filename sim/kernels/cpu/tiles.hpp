@@ -56,6 +56,11 @@ struct HardwareTiles {
   [[gnu::always_inline]] static inline void dot() {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sum), "i"(a), "i"(b));
   }
+  /// The same with four int8 products an element: int32 += int8 int8.
+  template <int sum, int a, int b>
+  [[gnu::always_inline]] static inline void dot_int8() {
+    __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sum), "i"(a), "i"(b));
+  }
 };
 
 }  // namespace fathom::kernels::cpu
