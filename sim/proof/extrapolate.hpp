@@ -69,7 +69,7 @@ std::vector<calib::LocalSample> allowed(const std::vector<calib::LocalSample>& s
                                         const ops::OpCost& target);
 
 /// Time of `ops` on a calibrated cluster with its 80 % interval: families err independently, calls
-/// of one family together.
+/// of one family together; a family that was not fitted counts with the error of an assumption.
 struct Prediction {
   double seconds = 0.0;
   double p10 = 0.0;

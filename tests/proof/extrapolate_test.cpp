@@ -93,6 +93,11 @@ TEST_CASE("families err independently", "[proof]") {
   CHECK(std::abs(sigma_of(p) - std::hypot(kMoment, kSigma / std::sqrt(2.0))) < 1e-9);
 }
 
+TEST_CASE("a family that was not fitted is as uncertain as an assumption", "[proof]") {
+  const ops::Op one = stream(ops::ElementwiseKind::norm);
+  CHECK(sigma_of(predict({one}, cluster(0.0))) > sigma_of(predict({one}, cluster(0.2))));
+}
+
 TEST_CASE("errors and hits are counted part by part", "[proof]") {
   Proof proof;
   const auto add = [&](Part part, double predicted, double measured) {
