@@ -123,9 +123,14 @@ void CeilingProbe::warm_up() {
   rate(pool_, [&, read = read_burst_of()](int worker) {
     return read(dram_.data() + worker * part, part, 1);
   });
+  touched_ = wall_seconds();
 }
 
-double CeilingProbe::memory_burst() { return read_burst(streams_); }
+double CeilingProbe::memory_burst() {
+  constexpr double kIdle = 0.5;  // seconds
+  if (wall_seconds() - touched_ > kIdle) warm_up();
+  return read_burst(streams_);
+}
 
 double CeilingProbe::read_burst(int streams) {
   const std::int64_t part = dram_.size() / pool_.size();

@@ -50,6 +50,7 @@ class CeilingProbe {
   std::vector<kernels::cpu::Buffer<char>> private_;  // per worker: half of L2, then 20 KiB
   std::int64_t l2_bytes_ = 0;
   int streams_ = 8;
+  double touched_ = 0.0;     // when all of it was last read, on the wall clock
   std::int64_t window_ = 0;  // where the next DRAM burst starts, so that none is cached
 };
 
