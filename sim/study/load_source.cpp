@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 4> kKinds{"uniform", "power_law", "zipf",
 // Beyond 2 almost every draw of the density lies at its lower end: loads become even again.
 constexpr double kSteepestDensity = 2.0;
 constexpr double kSteepestZipf = 10.0;
-constexpr std::int64_t kMaxLayers = 10'000;
+constexpr std::int64_t kMaxLayers = 1000;  // some seconds of sampling
 constexpr double kMaxTokens = 1e9;
 
 std::vector<double> numbers(const json& row, const std::string& where) {
