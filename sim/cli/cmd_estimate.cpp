@@ -101,6 +101,7 @@ int run(const Request& request) {
   page.metadata.inputs = named.inputs;
   const bool decode = std::holds_alternative<infer::DecodeQuery>(named.scenario.workload);
   json data = answer_json(named, answer);
+  if (named.scenario.load) data["expert_load"] = study::to_json(*named.scenario.load);
   if (interval) {
     data["interval"] = validate::to_json(*interval, decode);
     page.blocks.insert(page.blocks.begin(),

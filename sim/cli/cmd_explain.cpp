@@ -24,12 +24,16 @@ struct Request {
 };
 
 // In the order of the data flow.
-constexpr std::array<std::string_view, 7> kStages{"scenario", "cluster", "arch",    "graph",
-                                                  "mapped",   "timed",   "estimate"};
+constexpr std::array<std::string_view, 8> kStages{"scenario", "load",   "cluster", "arch",
+                                                  "graph",    "mapped", "timed",   "estimate"};
 
 // Stages before the plan meets the machine exist whether or not the scenario can run.
 bool before_plan(const std::string& stage, const study::Scenario& scenario, json& out) {
   if (stage == "scenario") out = study::to_json(scenario);
+  if (stage == "load") {
+    out =
+        scenario.load ? study::to_json(*scenario.load) : json{{"load", scenario.plan.expert_load}};
+  }
   if (stage == "cluster") out = hw::to_json(scenario.cluster);
   if (stage == "arch") out = model::to_json(scenario.model.arch);
   return !out.is_null();

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "cli/load_flag.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kWhere = "command line#";
+constexpr const char* kLoadPointer = "/expert_load";
 
 enum class Kind { value, list };
 
@@ -61,7 +63,7 @@ constexpr std::array kSearch{
     Field{"--max-devices", "/search/max_devices", Kind::value, "Largest cluster"}};
 constexpr std::array kMore{
     Field{"--acceptance", "/acceptance", Kind::value, "Probability to accept a draft"},
-    Field{"--expert-load", "/expert_load", Kind::value, "Slowest rank's rows over the mean"},
+    Field{"--expert-load", kLoadPointer, Kind::value, kExpertLoadHelp},
     Field{"--utilisation", "/utilisation", Kind::value, "Highest busy share of an instance"},
     Field{"--elementwise", "/elementwise", Kind::value, "separate or fused small kernels"},
     Field{"--kv", "/precision/kv", Kind::value, "KV cache: bf16, fp8, fp8_mla, nvfp4 [+index-…]"}};
@@ -130,7 +132,9 @@ void put(json& document, const std::string& pointer, json value) {
 
 void apply(const PlanFlags& flags, json& document) {
   for (const auto& [pointer, text] : flags.values) {
-    put(document, pointer, any_value(text, kWhere + pointer));
+    const bool load = pointer == kLoadPointer;
+    const std::string where = kWhere + pointer;
+    put(document, pointer, load ? expert_load_value(text, where) : any_value(text, where));
   }
   for (const auto& [pointer, text] : flags.lists) {
     put(document, pointer, list_value(text, kWhere + pointer));
@@ -183,6 +187,10 @@ NamedRequest resolve(const PlanFlags& flags) {
   }
   apply(flags, document);
   named.request = study::parse_plan_request(document, where);
+  const auto& source = named.request.load_source;
+  if (source && !source->file.empty()) {
+    named.inputs.push_back({source->file, content_hash(read_text(source->file))});
+  }
   return named;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "cli/load_flag.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-enum class Kind { number, text, on_off };
+enum class Kind { number, text, on_off, load };
 
 struct Field {
   const char* flag;
@@ -51,7 +52,7 @@ constexpr std::array kPlanFields{
     Field{"--dp", "/plan/dp", Kind::number, "Data parallel replicas of attention"},
     Field{"--cp", "/plan/cp", Kind::number, "Context parallel ranks"},
     Field{"--redundant-experts", "/plan/redundant_experts", Kind::number, "Extra expert slots"},
-    Field{"--expert-load", "/plan/expert_load", Kind::number, "Slowest rank's rows over the mean"},
+    Field{"--expert-load", "/plan/expert_load", Kind::load, kExpertLoadHelp},
     Field{"--two-batch-overlap", "/plan/two_batch_overlap", Kind::on_off,
           "One micro-batch computes while the other communicates"},
     Field{"--order", "/plan/order", Kind::text, "greedy or half_layer, with overlap in decode"},
@@ -112,15 +113,18 @@ void add_field(CLI::App& command, const Field& field, const char* group, Scenari
         ->group(group);
     return;
   }
+  const bool load = field.kind == Kind::load;
   const bool number = field.kind == Kind::number;
   command
       .add_option_function<std::string>(
           field.flag,
-          [&flags, pointer, number](const std::string& text) {
-            (number ? flags.numbers : flags.texts).emplace_back(pointer, text);
+          [&flags, pointer, number, load](const std::string& text) {
+            (number ? flags.numbers : load ? flags.loads : flags.texts).emplace_back(pointer, text);
           },
           field.help)
-      ->option_text(number ? "N" : "TEXT")
+      ->option_text(load     ? "LOAD"
+                    : number ? "N"
+                             : "TEXT")
       ->group(group);
 }
 
@@ -164,14 +168,17 @@ std::pair<std::string, std::string> split_set(const std::string& text, const cha
 }
 
 bool any_flag(const ScenarioFlags& f) {
-  return !(f.numbers.empty() && f.texts.empty() && f.switches.empty() && f.patches.empty() &&
-           f.sets.empty());
+  return !(f.numbers.empty() && f.loads.empty() && f.texts.empty() && f.switches.empty() &&
+           f.patches.empty() && f.sets.empty());
 }
 
 void apply(const ScenarioFlags& flags, json& document) {
   for (const auto& [pointer, text] : flags.texts) put(document, pointer, text);
   for (const auto& [pointer, text] : flags.numbers) {
     put(document, pointer, number_or_word(text, kWhere + pointer));
+  }
+  for (const auto& [pointer, text] : flags.loads) {
+    put(document, pointer, expert_load_value(text, kWhere + pointer));
   }
   for (const auto& [pointer, on] : flags.switches) put(document, pointer, on);
   for (const std::string& patch : flags.patches) {
@@ -240,6 +247,10 @@ NamedScenario resolve(const ScenarioFlags& flags) {
   named.inputs.push_back({s.cluster.path.filename().string(), s.cluster.hash});
   if (!s.efficiency.file.empty())
     named.inputs.push_back({s.efficiency.file, s.cluster.efficiency.hash});
+  if (s.load && !s.load->source.file.empty()) {
+    const std::string& trace = s.load->source.file;
+    named.inputs.push_back({trace, content_hash(read_text(trace))});
+  }
   return named;
 }
 

@@ -19,6 +19,7 @@ struct ScenarioFlags {
   std::string file;
   std::vector<std::pair<std::string, std::string>> numbers;  // JSON pointer, text as typed
   std::vector<std::pair<std::string, std::string>> texts;
+  std::vector<std::pair<std::string, std::string>> loads;  // --expert-load, see load_flag.hpp
   std::vector<std::pair<std::string, bool>> switches;
   std::vector<std::string> patches;  // FIELD=VALUE of model_patch
   std::vector<std::string> sets;     // /json/pointer=value of anything

@@ -22,6 +22,58 @@ double distinct_groups(double topk, double groups, double experts) {
 
 namespace {
 
+// C(n, k) / C(m, k) for n <= m: no draw of k out of m falls outside n.
+double none_outside(double n, double m, double k) {
+  double ratio = 1.0;
+  for (double i = 0.0; i < k; i += 1.0) {
+    ratio *= std::max(0.0, n - i) / std::max(1.0, m - i);
+  }
+  return ratio;
+}
+
+// One bin of `held` whole groups is missed: over how many of them are kept, no expert from those.
+double missed(double held, double topk, double experts, GroupLimit limit) {
+  const double each = experts / limit.n_group;
+  const double kept = each * limit.topk_group;
+  double total = 0.0;
+  double all = 0.0;
+  // hypergeometric weights up to a common factor, by their ratios from the fewest possible on
+  const double fewest = std::max(0.0, limit.topk_group - (limit.n_group - held));
+  double weight = 1.0;
+  for (double j = fewest; j <= std::min(held, limit.topk_group); j += 1.0) {
+    total += weight * none_outside(kept - j * each, kept, topk);
+    all += weight;
+    weight *= (held - j) * (limit.topk_group - j) /
+              ((j + 1.0) * (limit.n_group - held - limit.topk_group + j + 1.0));
+  }
+  return total / all;
+}
+
+}  // namespace
+
+double distinct_bins(double topk, double bins, double experts, GroupLimit limit) {
+  if (limit.n_group <= 1.0 || limit.topk_group >= limit.n_group) {
+    return distinct_groups(topk, bins, experts);
+  }
+  const double groups_per_bin = limit.n_group / bins;
+  if (groups_per_bin < 1.0) {
+    // a group spreads over several bins; one of a kept group holds experts / bins of the kept ones
+    const double kept = experts * limit.topk_group / limit.n_group;
+    const double hit = 1.0 - none_outside(kept - experts / bins, kept, topk);
+    return bins * limit.topk_group / limit.n_group * hit;
+  }
+  // bins that do not hold whole groups lie between those that hold one less and one more
+  const double held = std::floor(groups_per_bin);
+  const double part = groups_per_bin - held;
+  double miss = missed(held, topk, experts, limit);
+  if (part > 0.0) {
+    miss += part * (missed(held + 1.0, topk, experts, limit) - miss);
+  }
+  return bins * (1.0 - miss);
+}
+
+namespace {
+
 constexpr std::array<std::string_view, 6> kLowLatencyColumns{"tokens",  "hidden", "topk",
                                                              "experts", "ranks",  "nodes"};
 constexpr std::array<std::string_view, 7> kNormalColumns{"tokens", "hidden", "topk", "experts",
@@ -120,15 +172,16 @@ double normal_seconds(std::string_view group, std::span<const double> p, std::sp
   const double sms = s[6];
   const double value_bytes = has_label(group, "fp8") ? 1.0 + 1.0 / 32.0 : 2.0;
   const double row = x.tokens * x.hidden * value_bytes;
-  const double copies = distinct_groups(x.topk, x.ranks, x.experts);
-  const double far_copies =
-      x.nodes > 1.0 ? distinct_groups(x.topk, x.nodes, x.experts) * x.remote_nodes() : 0.0;
+  const bool told = s.size() > kNormalColumns.size();
+  const double copies = told ? s[7] : distinct_groups(x.topk, x.ranks, x.experts);
+  const double reached = told ? s[8] : distinct_groups(x.topk, x.nodes, x.experts);
+  const double far_copies = x.nodes > 1.0 ? reached * x.remote_nodes() : 0.0;
   const double work =
       row * (p[kOwn] + copies + p[kFarWeight] * far_copies) / (sms * p[kSmStream] * kGiga) +
       x.tokens * p[kTokenCost] * kNano / sms;
   const double near = row * copies * (1.0 - x.nodes / x.ranks) / (device.scale_up * p[kNearShare]);
   const double far =
-      row * far_copies / (device.scale_out * p[x.nodes > 4.0 ? kFarShareWide : kFarShare]);
+      row * far_copies / (device.scale_out * p[x.nodes > kNarrowNodes ? kFarShareWide : kFarShare]);
   const double fixed = p[kStart] + p[kHidden] * x.hidden / 1024.0 +
                        node_us(x, p[kSecondNode], p[kMoreNodes]) +
                        p[kFill] * (1.0 - std::exp(-x.tokens / (sms * p[kFillTokens])));

@@ -68,19 +68,23 @@ RankLoad summarize(std::span<const double> rows) {
   return load;
 }
 
+std::vector<double> draw_popularity(const LoadKey& key, Rng& rng) {
+  const bool crowded = key.tokens * key.topk > key.experts;
+  const double low = crowded ? 1.0 : 0.01;
+  const double high = crowded ? std::max(1.01, 0.8 * static_cast<double>(key.tokens)) : 2.0;
+  std::vector<double> out(static_cast<std::size_t>(key.experts));
+  for (double& x : out) x = power_quantile(key.exponent, low, high, rng.uniform());
+  return out;
+}
+
 std::vector<ExpertRows> draw_loads(const LoadKey& key) {
   FATHOM_EXPECT(key.topk <= key.experts && key.topk > 0, "a token takes at most all experts");
   const auto tokens = static_cast<double>(key.tokens);
   const double pairs = tokens * static_cast<double>(key.topk);
-  const bool crowded = pairs > static_cast<double>(key.experts);
-  const double low = crowded ? 1.0 : 0.01;
-  const double high = crowded ? std::max(1.01, 0.8 * tokens) : 2.0;
   Rng rng{kSeed};
-  std::vector<ExpertRows> draws(kDraws, ExpertRows(static_cast<std::size_t>(key.experts)));
+  std::vector<ExpertRows> draws(kDraws);
   for (ExpertRows& rows : draws) {
-    for (double& row : rows) {
-      row = power_quantile(key.exponent, low, high, rng.uniform());
-    }
+    rows = draw_popularity(key, rng);
     const double sum = std::accumulate(rows.begin(), rows.end(), 0.0);
     for (double& row : rows) row = std::min(tokens, std::round(row / sum * pairs));
     repair(rows, pairs, tokens);

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "core/rng.hpp"
+
 namespace fathom::forms {
 
 /// Routing of one MoE layer over an expert-parallel group.
@@ -31,8 +33,11 @@ struct RankLoad {
 /// Rows per expert of one draw; they sum to tokens x topk, none above `tokens`.
 using ExpertRows = std::vector<double>;
 
-/// Draws of the whole layer from one seed that never changes: the bounded power law x^-a of
-/// aiconfigurator's benchmark, on [1, 0.8 tokens], or [0.01, 2] while experts outnumber the pairs.
+/// One popularity per expert, on any scale: the bounded power law x^-a of aiconfigurator's
+/// benchmark, on [1, 0.8 tokens], or [0.01, 2] while experts outnumber the pairs.
+std::vector<double> draw_popularity(const LoadKey& key, Rng& rng);
+
+/// Draws of the whole layer from one seed that never changes.
 std::vector<ExpertRows> draw_loads(const LoadKey& key);
 
 RankLoad summarize(std::span<const double> rows);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
+
+#include "study/sampled_load.hpp"
 
 namespace fathom::study {
 namespace {
@@ -179,6 +182,23 @@ std::vector<Plan> candidate_plans(const PlanRequest& request) {
         }
       }
     }
+  }
+  return plans;
+}
+
+std::vector<Plan> loaded_plans(const PlanRequest& request, const hw::Cluster& cluster) {
+  std::vector<Plan> plans = candidate_plans(request);
+  if (!request.load_source) return plans;
+  std::map<std::int64_t, double> loads;  // nothing else of a candidate matters to its placement
+  for (Plan& plan : plans) {
+    if (mapping::infeasible(request.model.arch, plan, cluster)) continue;
+    const auto [at, fresh] = loads.try_emplace(plan.ep, 1.0);
+    if (fresh) {
+      at->second =
+          used(sample_load(*request.load_source, request.model.arch, plan, cluster, std::nullopt))
+              .mean;
+    }
+    plan.expert_load = at->second;
   }
   return plans;
 }

@@ -40,6 +40,9 @@ struct PlanPoints {
 /// mapping::infeasible() refuses are among them.
 std::vector<mapping::Plan> candidate_plans(const PlanRequest& request);
 
+/// The same with each plan's expert_load sampled from the request's load source, if it has one.
+std::vector<mapping::Plan> loaded_plans(const PlanRequest& request, const hw::Cluster& cluster);
+
 /// Batches run geometrically (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 … per replica, four to an
 /// octave) to what the memory holds, the last one being exactly that.
 PlanPoints evaluate_plan(const PlanRequest& request, const hw::Cluster& cluster,

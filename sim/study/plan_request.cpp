@@ -163,6 +163,24 @@ void read_drafts(JsonReader& in, PlanRequest& r) {
   r.acceptance = in.number_or("acceptance", 0.0, 0.0, 1.0);
 }
 
+// A search varies the batch, so loads that depend on one need to be told which.
+void read_expert_load(JsonReader& in, PlanRequest& r) {
+  constexpr std::string_view kKey = "expert_load";
+  in.ignore(kKey);
+  if (!in.has(kKey) || !in.raw(kKey).is_object()) {
+    r.expert_load = in.number_or(kKey, 1.0, 1.0, 1e4);
+    return;
+  }
+  r.load_source = parse_load_source(in.raw(kKey), in.at(kKey), r.model.arch);
+  const LoadSource::Kind kind = r.load_source->kind;
+  const bool of_a_batch = kind == LoadSource::Kind::uniform || kind == LoadSource::Kind::power_law;
+  if (of_a_batch && !r.load_source->tokens) {
+    in.fail(kKey,
+            "'tokens' is missing; a search tries many batches, so give the tokens of one "
+            "step over the whole expert group");
+  }
+}
+
 void read_price(JsonReader& in, PlanRequest& r) {
   constexpr std::string_view kKey = "price_usd_per_gpu_hour";
   if (!in.has(kKey)) return;
@@ -245,7 +263,7 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
         parse_precision(in.raw("precision"), in.at("precision"), r.options.precision);
   }
   r.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
-  r.expert_load = in.number_or("expert_load", 1.0, 1.0, 1e4);
+  read_expert_load(in, r);
   r.utilisation = in.number_or("utilisation", r.utilisation, 0.01, 1.0);
   read_price(in, r);
   in.finish();
@@ -285,7 +303,7 @@ json to_json(const PlanRequest& r) {
            {"precision", model::to_json(r.options.precision)},
            {"elementwise", kElementwise[r.options.fused_elementwise ? 1 : 0]},
            {"acceptance", r.acceptance},
-           {"expert_load", r.expert_load},
+           {"expert_load", r.load_source ? to_json(*r.load_source) : json(r.expert_load)},
            {"utilisation", r.utilisation}};
   add_efficiency_choice(r.efficiency, out);
   if (!r.price_override.empty()) out["price_usd_per_gpu_hour"] = r.price_override;

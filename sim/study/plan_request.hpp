@@ -13,6 +13,7 @@
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
 #include "study/efficiency_choice.hpp"
+#include "study/load_source.hpp"
 
 namespace fathom::study {
 
@@ -70,6 +71,7 @@ struct PlanRequest {
   model::LowerOptions options;
   double acceptance = 0.0;                       // probability that an MTP draft is accepted
   double expert_load = 1.0;                      // rows of the slowest expert rank / mean
+  std::optional<LoadSource> load_source;         // … or where each plan's follows from
   double utilisation = 0.85;                     // highest share of time that instances are busy
   std::map<std::string, double> price_override;  // $ per device and hour, by profile id
 };

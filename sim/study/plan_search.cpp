@@ -262,13 +262,17 @@ const ClusterPlan* best_cluster(const PlanResult& result, std::optional<Serving>
 }  // namespace
 
 PlanResult search_plans(const PlanRequest& request, const SearchOptions& options) {
-  const std::vector<Plan> plans = candidate_plans(request);
-  const std::size_t count = plans.size() * request.hardware.size();
+  std::vector<std::vector<Plan>> by_hardware;
+  for (const hw::Cluster& cluster : request.hardware) {
+    by_hardware.push_back(loaded_plans(request, cluster));
+  }
+  const std::size_t each = by_hardware.front().size();
+  const std::size_t count = each * request.hardware.size();
   std::atomic<std::size_t> done{0};
   auto summaries =
       parallel_map(static_cast<std::int64_t>(count), options.threads, [&](std::int64_t i) {
         const auto n = static_cast<std::size_t>(i);
-        PlanSummary s = summarise(request, n / plans.size(), plans[n % plans.size()]);
+        PlanSummary s = summarise(request, n / each, by_hardware[n / each][n % each]);
         const auto finished = static_cast<double>(++done);
         if (options.progress) {
           options.progress(finished / static_cast<double>(count));
@@ -278,10 +282,10 @@ PlanResult search_plans(const PlanRequest& request, const SearchOptions& options
   PlanResult result;
   result.request = request;
   for (std::size_t h = 0; h < request.hardware.size(); ++h) {
-    const auto begin = summaries.begin() + static_cast<std::ptrdiff_t>(h * plans.size());
+    const auto begin = summaries.begin() + static_cast<std::ptrdiff_t>(h * each);
     std::vector<PlanSummary> own(
         std::make_move_iterator(begin),
-        std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(plans.size())));
+        std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(each)));
     result.hardware.push_back(combine(request, h, std::move(own)));
   }
   return result;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "mapping/map.hpp"
 
 namespace fathom::study {
 namespace {
@@ -167,6 +169,52 @@ model::Precision parse_precision(const nlohmann::json& document, std::string_vie
   return p;
 }
 
+double expert_tokens(const Scenario& s) {
+  const std::int64_t micro = s.plan.two_batch_overlap ? 2 : 1;
+  model::StepShape step;
+  std::int64_t pieces = micro;
+  if (const auto* d = std::get_if<infer::DecodeQuery>(&s.workload)) {
+    step.phase = model::Phase::decode;
+    step.groups = {{d->sequences, 1.0 + static_cast<double>(d->draft_tokens), d->context_tokens}};
+    pieces *= s.plan.pp;
+  } else {
+    const auto& p = std::get<infer::PrefillQuery>(s.workload);
+    const double fresh = p.prompt_tokens - p.cached_tokens;
+    const double chunk = p.chunk_tokens > 0.0 ? std::min(p.chunk_tokens, fresh) : fresh;
+    step.phase = model::Phase::prefill;
+    step.groups = {{p.prompts, chunk, p.cached_tokens}};
+  }
+  return model::tokens(mapping::local_step(step, s.plan, pieces)) *
+         static_cast<double>(s.plan.dp * s.plan.cp);
+}
+
+namespace {
+
+// The plan, and what its expert_load says when that is no number.
+std::optional<LoadSource> read_plan(JsonReader& in, Scenario& s) {
+  if (!in.has("plan")) return std::nullopt;
+  nlohmann::json plan = in.raw("plan");
+  const bool source =
+      plan.is_object() && plan.contains("expert_load") && plan["expert_load"].is_object();
+  std::optional<LoadSource> out;
+  if (source) {
+    out = parse_load_source(plan["expert_load"], in.at("plan") + "/expert_load", s.model.arch);
+    plan["expert_load"] = 1.0;
+  }
+  s.plan = parse_plan(plan, in.at("plan"));
+  return out;
+}
+
+// An infeasible plan is refused by evaluate(); it has no placement to look at.
+void take_load(const LoadSource& source, Scenario& s) {
+  if (mapping::infeasible(s.model.arch, s.plan, s.cluster)) return;
+  s.load = sample_load(source, s.model.arch, s.plan, s.cluster, expert_tokens(s));
+  s.plan.expert_load = used(*s.load).mean;
+  s.notes.push_back(describe(*s.load));
+}
+
+}  // namespace
+
 Scenario parse_scenario(const nlohmann::json& document, std::string_view where) {
   JsonReader in{document, std::string(where)};
   Scenario s;
@@ -181,7 +229,7 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   }
   s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
   s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
-  if (in.has("plan")) s.plan = parse_plan(in.raw("plan"), in.at("plan"));
+  const auto source = read_plan(in, s);
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {
     s.options.precision =
@@ -200,6 +248,7 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   }
   workload.finish();
   in.finish();
+  if (source) take_load(*source, s);
   return s;
 }
 
@@ -223,6 +272,7 @@ void add_read_options(const model::ReadOptions& read, nlohmann::json& out) {
 
 nlohmann::json to_json(const Scenario& s) {
   nlohmann::json plan = mapping::to_json(s.plan);
+  if (s.load) plan["expert_load"] = to_json(s.load->source);
   plan["order"] = kOrders[s.plan.fixed_order ? 1 : 0];
   plan.erase("fixed_order");
   nlohmann::json out{{"name", s.name},

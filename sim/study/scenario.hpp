@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
 #include "study/efficiency_choice.hpp"
+#include "study/sampled_load.hpp"
 
 namespace fathom::study {
 
@@ -25,6 +27,7 @@ struct Scenario {
   hw::Cluster cluster;
   EfficiencyChoice efficiency;  // already in `cluster`
   mapping::Plan plan;
+  std::optional<SampledLoad> load;  // where plan.expert_load comes from when no number was given
   model::LowerOptions options;
   infer::HostCosts host;
   std::variant<infer::DecodeQuery, infer::PrefillQuery> workload;
@@ -35,6 +38,9 @@ struct Scenario {
 /// missing, out of range, contradictory, or beyond the model's context limit.
 Scenario parse_scenario(const nlohmann::json& document, std::string_view where);
 Scenario load_scenario(std::string_view file);
+
+/// Tokens that reach the experts of one layer at a time, over the whole expert group.
+double expert_tokens(const Scenario& scenario);
 
 /// The parts that other documents (plan requests) share with a scenario.
 mapping::Plan parse_plan(const nlohmann::json& document, std::string_view where);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "forms/deepep.hpp"
 #include "forms/form.hpp"
 #include "net/collective_time.hpp"
 #include "net/topology.hpp"
@@ -44,7 +45,7 @@ struct Evaluation {
     const forms::Form& form = forms::all_forms()[fitted->form];
     Seconds alone{form.seconds(fitted->group, fitted->in_step, shape, figures(cluster, sm_share))};
     hw::RatioTable::Answer ratio;
-    if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape);
+    if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape.first(form.columns.size()));
     if (ratio.covered) alone *= std::exp(ratio.log_ratio);
     return FittedTime{std::max(alone - fitted->launch_gap, kShortestLeft * alone), fitted->evidence,
                       use, ratio.covered};
@@ -191,10 +192,11 @@ Answer collective(const ops::Collective& op, const Evaluation& fitted) {
   return custom && (!best || custom->total < best->total) ? custom : best;
 }
 
-// Forms of the throughput kernels spread a token's copies evenly over all ranks: a router that is
-// limited to some groups of experts reaches fewer ranks and nodes.
-bool limited_routing(const ops::ExpertExchange& op) {
-  return op.n_group > 1 && op.topk_group < op.n_group;
+// Above four nodes the tables lose half of the fabric's bandwidth, to tokens that go to more than
+// four: DeepEP's published runs with four nodes per token keep it (EP64: 51 of 58 GB/s at EP32).
+bool beyond_tables(const ops::ExpertExchange& op, double nodes) {
+  const bool limited = op.n_group > 1 && op.topk_group < op.n_group;
+  return limited && nodes > forms::kNarrowNodes;
 }
 
 std::optional<FormUse> exchange_use(const ops::ExpertExchange& op, const hw::Cluster& cluster) {
@@ -206,7 +208,7 @@ std::optional<FormUse> exchange_use(const ops::ExpertExchange& op, const hw::Clu
       return out ? FormUse::dispatch_low_latency_far : FormUse::combine_low_latency_far;
     return out ? FormUse::dispatch_low_latency : FormUse::combine_low_latency;
   }
-  if (limited_routing(op)) return std::nullopt;
+  if (beyond_tables(op, nodes)) return std::nullopt;
   if (nodes <= 1.0 && op.group.size > kMeasuredRanks) return std::nullopt;
   if (nodes > 1.0) return out ? FormUse::dispatch_far : FormUse::combine_far;
   return out ? FormUse::dispatch : FormUse::combine;
@@ -227,7 +229,12 @@ Answer exchange(const ops::ExpertExchange& op, const Evaluation& fitted) {
     const hw::Family family = out ? hw::Family::dispatch : hw::Family::combine;
     const double sms = fitted.cluster.efficiency.lookup(family, Math::bf16).sm_reserved;
     if (sms <= 0.0) return std::nullopt;
-    answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts, ranks, nodes, sms});
+    // the tables are of free routing; a group-limited router reaches fewer ranks and nodes
+    const forms::GroupLimit limit{static_cast<double>(op.n_group),
+                                  static_cast<double>(op.topk_group)};
+    answer = fitted(*use, std::array{op.tokens, values, op.copies, op.experts, ranks, nodes, sms,
+                                     forms::distinct_bins(op.copies, ranks, op.experts, limit),
+                                     forms::distinct_bins(op.copies, nodes, op.experts, limit)});
   }
   if (answer) answer->total *= net::hot_side(op);
   return answer;

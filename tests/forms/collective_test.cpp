@@ -1,7 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <set>
+#include <span>
+#include <vector>
 
 #include "catch.hpp"
+#include "core/rng.hpp"
 #include "fixtures.hpp"
 #include "forms/deepep.hpp"
 
@@ -82,5 +87,73 @@ TEST_CASE("more SMs never slow a normal exchange", "[forms][deepep][property]") 
     const double t = p.seconds({4096, 7168, 8, 256, 8, 1, sms});
     CHECK(t <= last);
     last = t;
+  }
+}
+
+namespace {
+
+// Bins that one token hits on average when groups and then experts are drawn one by one.
+double sampled_bins(int topk, int bins, int experts, const GroupLimit& limit) {
+  const auto n_group = static_cast<std::size_t>(limit.n_group);
+  const auto kept = static_cast<std::size_t>(limit.topk_group);
+  const std::size_t size = static_cast<std::size_t>(experts) / n_group;
+  fathom::Rng random{11};
+  std::vector<std::size_t> groups(n_group);
+  std::iota(groups.begin(), groups.end(), std::size_t{0});
+  constexpr int kTokens = 40'000;
+  std::size_t total = 0;
+  for (int t = 0; t < kTokens; ++t) {
+    random.choose(std::span(groups), kept);
+    std::vector<std::size_t> open;
+    for (std::size_t g = 0; g < kept; ++g) {
+      for (std::size_t e = 0; e < size; ++e) open.push_back(groups[g] * size + e);
+    }
+    random.choose(std::span(open), static_cast<std::size_t>(topk));
+    std::set<std::size_t> hit;
+    for (int i = 0; i < topk; ++i) {
+      hit.insert(open[static_cast<std::size_t>(i)] * static_cast<std::size_t>(bins) /
+                 static_cast<std::size_t>(experts));
+    }
+    total += hit.size();
+  }
+  return static_cast<double>(total) / kTokens;
+}
+
+}  // namespace
+
+TEST_CASE("a group-limited router reaches as many ranks and nodes as drawing it does",
+          "[forms][deepep]") {
+  // V3: 8 groups, 4 kept; V2: 8 groups of 20, 3 kept
+  struct Router {
+    int topk, experts;
+    GroupLimit limit;
+  };
+  const Router router = GENERATE(Router{8, 256, {8, 4}}, Router{6, 160, {8, 3}},
+                                 Router{4, 64, {4, 2}}, Router{8, 256, {1, 1}});
+  for (const int bins : {1, 2, 4, 8, 16, 32}) {
+    CAPTURE(router.topk, router.experts, bins);
+    // a token's bins deviate by less than one from their mean; 40 000 tokens by 0.005
+    CHECK(distinct_bins(router.topk, bins, router.experts, router.limit) ==
+          Approx(sampled_bins(router.topk, bins, router.experts, router.limit)).margin(0.025));
+  }
+}
+
+TEST_CASE("one V3 token reaches 2.93 of four nodes", "[forms][deepep]") {
+  // A node of two groups is missed when none of them is kept, C(6,4)/C(8,4) = 15/70; when one is
+  // kept, 2 C(6,3)/C(8,4) = 40/70, and all eight experts lie in the other 96 of 128; or when both
+  // are, 15/70, and they lie in the other 64.
+  const auto none = [](double n, double m) {
+    double ratio = 1.0;
+    for (int i = 0; i < 8; ++i) ratio *= (n - i) / (m - i);
+    return ratio;
+  };
+  const double missed = (15.0 + 40.0 * none(96, 128) + 15.0 * none(64, 128)) / 70.0;
+  CHECK(distinct_bins(8, 4, 256, {8, 4}) == Approx(4.0 * (1.0 - missed)).epsilon(1e-12));
+}
+
+TEST_CASE("a router without a choice of groups is free", "[forms][deepep]") {
+  for (const double bins : {2.0, 8.0, 9.0}) {
+    CHECK(distinct_bins(8, bins, 256, {8, 8}) == distinct_groups(8, bins, 256));
+    CHECK(distinct_bins(8, bins, 256, {8, 4}) < distinct_groups(8, bins, 256));
   }
 }

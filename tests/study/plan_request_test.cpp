@@ -4,6 +4,7 @@
 
 #include "../core/input_error.hpp"
 #include "catch.hpp"
+#include "study/plan_points.hpp"
 #include "study/plan_requests.hpp"
 
 using namespace fathom;
@@ -88,4 +89,25 @@ TEST_CASE("a request written out reads back the same", "[study][plan]") {
 TEST_CASE("at least one prompt token is computed", "[study][plan]") {
   CHECK(cached_tokens({.input_tokens = 100, .output_tokens = 1, .prefix_hit = 1.0}) == 99.0);
   CHECK(cached_tokens({.input_tokens = 100, .output_tokens = 1, .prefix_hit = 0.5}) == 50.0);
+}
+
+TEST_CASE("a request's load source gives every plan the load of its own ranks", "[study][load]") {
+  json document = at(small_request(), "/expert_load", {{"zipf", 0.5}, {"layers", 4}});
+  const PlanRequest request = parsed(document);
+  CHECK(to_json(request)["expert_load"] == to_json(parsed(to_json(request)))["expert_load"]);
+  const auto plans = loaded_plans(request, request.hardware.front());
+  const auto load = [&](std::int64_t ep) {
+    for (const mapping::Plan& plan : plans) {
+      if (plan.ep == ep && plan.dp == 32) return plan.expert_load;
+    }
+    return 0.0;
+  };
+  CHECK(load(16) > 1.0);
+  CHECK(load(32) > load(16));  // fewer experts a rank even out less
+}
+
+TEST_CASE("a search needs to know the batch that makes the noise", "[study][load]") {
+  const json document = at(small_request(), "/expert_load", {{"uniform", true}});
+  CHECK(contains(complaint(document), "'tokens' is missing"));
+  CHECK(parsed(at(document, "/expert_load/tokens", 4096)).load_source->tokens == 4096.0);
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "forms/deepep.hpp"
 #include "timing/roofline.hpp"
 
 using namespace fathom;
@@ -151,7 +152,7 @@ TEST_CASE("at a measured shape the time is the measurement, far outside it is th
   }
 }
 
-TEST_CASE("a throughput exchange is timed by its form unless its routing is limited",
+TEST_CASE("a throughput exchange is timed by its form, for less when its routing is limited",
           "[timing][fitted]") {
   const hw::Cluster h100 = hw::load_cluster("h100-sxm");
   const auto ranks = GENERATE(std::int64_t{8}, std::int64_t{32});
@@ -164,6 +165,24 @@ TEST_CASE("a throughput exchange is timed by its form unless its routing is limi
   bare.efficiency.forms = {};
   // two descriptions of one kernel, measured and published apart
   CHECK(open.total.value == Approx(time_of(ops::Op{op}, bare, {}).total.value).epsilon(0.35));
+  op.n_group = 8;
+  op.topk_group = 4;
+  const OpTime limited = time_of(ops::Op{op}, h100, {});
+  CHECK(limited.form == open.form);
+  CHECK(limited.total < open.total);
+  // the fabric binds across four nodes: the bytes that cross it are those of the nodes reached
+  if (ranks == 32) {
+    const double nodes =
+        forms::distinct_bins(8, 4, 256, {8, 4}) / forms::distinct_groups(8, 4, 256);
+    CHECK(limited.total / open.total == Approx(nodes).epsilon(0.05));
+  }
+}
+
+TEST_CASE("no table holds a limited router on more than four nodes", "[timing][fitted]") {
+  const hw::Cluster h100 = hw::load_cluster("h100-sxm");
+  auto op = std::get<ops::ExpertExchange>(exchange(4096.0, 64));
+  op.low_latency = false;
+  CHECK(time_of(ops::Op{op}, h100, {}).fidelity == Fidelity::fitted);
   op.n_group = 8;
   op.topk_group = 4;
   CHECK(time_of(ops::Op{op}, h100, {}).fidelity == Fidelity::roofline);

@@ -149,7 +149,15 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
                     "counted.",
                     format_percent(t.prefix_hit)));
   }
-  if (r.expert_load == 1.0) {
+  if (r.load_source) {
+    const bool noise = r.load_source->tokens.has_value();
+    out.push_back(fmt::format(
+        "Every plan's expert load is sampled for its own ranks from {}, {}, seed {}.",
+        study::describe(*r.load_source),
+        noise ? fmt::format("{} tokens a step whatever the batch", *r.load_source->tokens)
+              : "without the noise of a finite batch",
+        r.load_source->seed));
+  } else if (r.expert_load == 1.0) {
     out.push_back(
         "Experts are perfectly balanced (expert_load 1); real routing makes the slowest "
         "rank wait.");
