@@ -133,6 +133,10 @@ void add_micro_products(Cases& out) {
     out.push_back(linear_case(rows, 128, 512, 4));
   }
   out.push_back(linear_case(128, 512, 128, 2));
+  for (const std::int64_t rows : {1, 4}) {  // many heads: what each of them costs
+    out.push_back(linear_case(rows, 512, 128, 32));
+    out.push_back(linear_case(rows, 128, 512, 32));
+  }
   out.push_back(linear_case(16, 512, 128, 16));
 }
 
@@ -143,6 +147,10 @@ void add_micro_experts(Cases& out) {
   out.push_back(experts_case(
       {.tokens = 8, .experts = 16, .choices = 4, .dim = 512, .inter = 512, .zipf = 1.0}));
   out.push_back(experts_case({.tokens = 4, .experts = 8, .choices = 2, .dim = 2048, .inter = 512}));
+  // Many rows per expert, so that arithmetic shows.
+  for (const std::int64_t tokens : {32, 64})
+    out.push_back(
+        experts_case({.tokens = tokens, .experts = 4, .choices = 2, .dim = 1024, .inter = 256}));
   for (const std::int64_t tokens : {64, 128, 256})
     for (const double zipf : {0.0, 1.0})
       out.push_back(experts_case({.tokens = tokens,
