@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::string_view kSchema = "hwprofile/1";
 constexpr std::string_view kFolder = "hwprofiles";
+constexpr std::string_view kLocal = "local";
 constexpr std::string_view kTransferred = "transferred:";
 constexpr const char* kLocalFile = "fathom/local.json";
 constexpr double kGiga = 1e9;
@@ -141,7 +142,7 @@ Price read_price(FigureReader& figures, JsonReader reader) {
 }
 
 std::filesystem::path profile_path(std::string_view name_or_file) {
-  if (name_or_file != "local") return find_data_file(name_or_file, kFolder);
+  if (name_or_file != kLocal) return find_data_file(name_or_file, kFolder);
   auto path = local_profile_path();
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
@@ -246,6 +247,10 @@ Cluster parse_cluster(const nlohmann::json& document, std::string_view where) {
   return cluster;
 }
 
+bool is_plain_profile(std::string_view name) {
+  return name != kLocal && !name.starts_with(kTransferred);
+}
+
 std::filesystem::path local_profile_path() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
@@ -263,7 +268,9 @@ Cluster load_cluster(std::string_view name_or_file) {
   const auto text = read_text(path);
   const auto shown = fmt::format("{}/{}", kFolder, path.filename().string());
   auto cluster = parse_cluster(parse_json(text, shown), shown + "#");
-  cluster.path = path;
+  // as it has to be written to load it again
+  cluster.path =
+      transferred ? std::filesystem::path{fmt::format("{}{}", kTransferred, path.string())} : path;
   cluster.hash = content_hash(text + cluster.efficiency.hash);
   expect_this_machine(cluster, shown, transferred);
   return cluster;

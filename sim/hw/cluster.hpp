@@ -72,6 +72,8 @@ struct Cluster {
 /// checks).
 Cluster load_cluster(std::string_view name_or_file);
 Cluster parse_cluster(const nlohmann::json& document, std::string_view where);
+/// Whether a name is neither `local` nor `transferred:FILE`.
+bool is_plain_profile(std::string_view name);
 /// Where `fathom calibrate` leaves the profile of this machine: $FATHOM_LOCAL, else
 /// fathom/local.json below $XDG_DATA_HOME or ~/.local/share.
 std::filesystem::path local_profile_path();

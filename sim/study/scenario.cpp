@@ -35,6 +35,13 @@ std::string existing_file(JsonReader& in, std::string_view key, std::string_view
   return name;
 }
 
+// `local` and `transferred:FILE` are no files of hwprofiles/; load_cluster knows what is wrong with
+// them.
+std::string hardware_name(JsonReader& in) {
+  std::string name = in.string("hardware");
+  return hw::is_plain_profile(name) ? existing_file(in, "hardware", "hwprofiles") : name;
+}
+
 model::ReadOptions read_options(JsonReader& in) {
   model::ReadOptions options;
   options.text_only = in.boolean_or("text_only", false);
@@ -227,7 +234,7 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
     in.fail("model", fmt::format("{} describes its KV cache only; a step needs the whole model",
                                  s.model.arch.name));
   }
-  s.cluster = hw::load_cluster(existing_file(in, "hardware", "hwprofiles"));
+  s.cluster = hw::load_cluster(hardware_name(in));
   s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
   const auto source = read_plan(in, s);
   s.options.precision = model::default_precision(s.model.arch);
