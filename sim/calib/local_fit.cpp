@@ -17,7 +17,8 @@ constexpr std::size_t kLeastSamples = 3;
 // A parameter that the samples do not move stays at its start: a factor e away from it costs as
 // much as this on every sample.
 constexpr double kRidge = 0.02;
-constexpr double kLossScale = 0.1;
+// Residuals beyond what two readings of one kernel differ by count linearly.
+constexpr double kLossScale = 0.05;
 // Nothing is known better than this, however quiet the readings were: the same kernel, measured
 // some minutes apart on a shared machine, differs by 4 to 6 %.
 constexpr double kLeastSigma = 0.05;

@@ -31,7 +31,7 @@ void calibrate_this_machine(const LocalRequest& request, const OutputOptions& ou
     std::error_code error;  // said by expect_writable
     std::filesystem::create_directories(path.parent_path(), error);
   }
-  expect_writable(path.string());
+  expect_writable(path.string(), "--profile");
   expect_writable(output.output);
   measure::RunOptions options{.suite = measure::Suite::micro, .only = request.only};
   options.ceilings = false;

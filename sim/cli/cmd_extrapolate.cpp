@@ -41,7 +41,7 @@ void run(Request& request) {
   request.options.threads = machine.threads;
   request.options.seed = machine.seed;
   expect_writable(request.output.output);
-  if (!request.folder.empty()) expect_writable(request.folder + "/proof.json");
+  if (!request.folder.empty()) expect_writable(request.folder + "/proof.json", "--folder");
   Progress progress{"proving"};
   request.options.progress = [&](double share, const std::string&) { progress.report(share); };
   const proof::Proof proof = proof::prove(request.options, stop_on_interrupt());

@@ -35,9 +35,9 @@ void add_output_options(CLI::App& command, OutputOptions& options,
 /// command line.
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options);
 
-/// InputError when `file` (empty and "-": standard output) could not be written: asked before a long
-/// measurement rather than after it.
-void expect_writable(const std::string& file);
+/// InputError when `file` (empty and "-": standard output) could not be written, naming the flag
+/// that takes another one: asked before a long measurement rather than after it.
+void expect_writable(const std::string& file, std::string_view flag = "--output");
 
 /// Text to standard output. A reader that closed the pipe is no error; a full disk is.
 void print(std::string_view text);

@@ -126,16 +126,21 @@ void emit(report::Document document, const nlohmann::json& data, const OutputOpt
   }
 }
 
-void expect_writable(const std::string& file) {
+void expect_writable(const std::string& file, std::string_view flag) {
   if (file.empty() || file == "-") return;
   std::error_code error;
   const auto kind = std::filesystem::status(file, error).type();
-  if (kind == std::filesystem::file_type::directory) write_file(file, "");  // says what is wrong
-  const bool new_or_regular =
-      kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::regular;
-  if (!new_or_regular) return;  // a pipe or a device: written through
-  const std::filesystem::path probe{file + ".probe"};
-  write_file(probe, "");
+  using std::filesystem::file_type;
+  const bool through = kind != file_type::not_found && kind != file_type::regular &&
+                       kind != file_type::directory && kind != file_type::none;
+  if (through) return;  // a pipe or a device
+  const std::filesystem::path probe{kind == file_type::directory ? file : file + ".probe"};
+  try {
+    write_file(probe, "");
+  } catch (const InputError& complaint) {
+    throw InputError(
+        fmt::format("{}; name another file than {} with {}", complaint.what(), file, flag));
+  }
   std::filesystem::remove(probe, error);
 }
 

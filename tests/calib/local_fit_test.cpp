@@ -10,7 +10,11 @@ using hw::Efficiency;
 using hw::Family;
 using synthetic::set;
 
-const Efficiency kProduct{.compute = 0.62, .memory = 0.71, .overhead = Seconds{6e-6}, .blend = 4.0};
+const Efficiency kProduct{.compute = 0.62,
+                          .memory = 0.71,
+                          .overhead = Seconds{6e-6},
+                          .blend = 4.0,
+                          .cache_rate = BytesPerSecond{50e9}};
 const Efficiency kNorm{.memory = 0.6,
                        .overhead = Seconds{3e-6},
                        .cache = Bytes{2.0 * 1024.0 * 1024.0},
@@ -63,10 +67,8 @@ TEST_CASE("a sample left out is predicted within the noise", "[calib][local]") {
   const LocalEntry entry = fit_local(samples, cluster).front();
   REQUIRE(entry.samples == 16);
   REQUIRE(entry.residuals.size() == 16);
-  // its own 2 %, and as much again from the samples that stand in for it; a little more where the
-  // sample was the only one of its kind
-  CHECK(entry.leave_one_out.median < 0.04);
-  for (const double residual : entry.residuals) CHECK(std::abs(residual) < 0.15);
+  // its own 2 %, and as much again from the samples that stand in for it
+  for (const double residual : entry.residuals) CHECK(std::abs(residual) < 0.05);
   // left out, a sample is never closer than when it was part of the fit, all of them together
   CHECK(entry.in_sample.median <= entry.leave_one_out.median);
 }
@@ -80,7 +82,7 @@ TEST_CASE("a sample that does not belong is off by what it is off, and moves oth
   const LocalEntry entry = fit_local(samples, cluster).front();
   CHECK(std::abs(entry.residuals[odd] - std::log(0.5)) < 0.05);
   for (std::size_t i = 0; i < samples.size(); ++i)
-    if (i != odd) CHECK(std::abs(entry.residuals[i]) < 0.5 * std::log(2.0));
+    if (i != odd) CHECK(std::abs(entry.residuals[i]) < 0.25 * std::log(2.0));
 }
 
 TEST_CASE("noisier samples give a wider interval, never one below what a machine repeats",
