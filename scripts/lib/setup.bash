@@ -5,11 +5,11 @@
 readonly FATHOM_PACKAGES=(
   build-essential cmake ninja-build git
   libfmt-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev libboost-dev
-  libeigen3-dev
+  libeigen3-dev libsqlite3-dev
 )
 # What `fathom measure` compares with and talks through. A build without them lacks the libraries'
 # columns and --collectives, and nothing else.
-readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin)
+readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
