@@ -98,8 +98,8 @@ double value_at(const Range& range, double u) {
   // Each integer k stands for [k, k + 1): the upper end is one higher, and floor() picks k.
   const double low = std::min(range.from, range.to);
   const double high = std::max(range.from, range.to);
-  return std::min(high,
-                  std::floor(between({.from = low, .to = high + 1.0, .scale = range.scale}, x)));
+  const Range cells{.from = low, .to = high + 1.0, .scale = range.scale};
+  return clamped(range, std::floor(between(cells, x)));
 }
 
 std::size_t choice_at(std::size_t count, double u) {
