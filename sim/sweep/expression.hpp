@@ -58,8 +58,10 @@ struct Expression {
   std::vector<Instruction> program;
 };
 
-/// Deepest stack of values of an expression; parse_expression() refuses deeper ones.
-inline constexpr int kMaxExpressionStack = 128;
+/// parse_expression() refuses deeper nesting (parentheses, operands of operators, branches), and
+/// each level keeps at most two values waiting.
+inline constexpr int kMaxExpressionNesting = 100;
+inline constexpr int kMaxExpressionStack = 2 * kMaxExpressionNesting + 1;
 
 /// Reads, from what binds least to what binds most:
 ///
