@@ -48,11 +48,8 @@ double value_or_zero(const WorkloadValues& values, Field field) {
 std::optional<WorkloadError> out_of_range(const WorkloadValues& values, model::Phase phase) {
   for (std::size_t i = 0; i < kWorkloadFields; ++i) {
     const auto field = static_cast<Field>(i);
-    const Limits& l = kFields[i];
-    const double v = values[field];
-    if (l.phase != phase || std::isnan(v) || (v >= l.min && v <= l.max)) continue;
-    return WorkloadError{
-        field, fmt::format("found {:g}, expected a number from {:g} to {:g}", v, l.min, l.max)};
+    if (!belongs_to(field, phase) || !given(values, field)) continue;
+    if (auto text = out_of_limits(field, values[field])) return WorkloadError{field, *text};
   }
   return std::nullopt;
 }
@@ -128,6 +125,12 @@ std::optional<WorkloadField> workload_field(std::string_view name) {
     if (kFields[i].name == name) return static_cast<Field>(i);
   }
   return std::nullopt;
+}
+
+std::optional<std::string> out_of_limits(WorkloadField field, double value) {
+  const Limits& l = limits(field);
+  if (value >= l.min && value <= l.max) return std::nullopt;
+  return fmt::format("found {:g}, expected a number from {:g} to {:g}", value, l.min, l.max);
 }
 
 bool belongs_to(WorkloadField field, model::Phase phase) { return limits(field).phase == phase; }

@@ -34,6 +34,8 @@ enum class WorkloadField : std::uint8_t {
 inline constexpr std::size_t kWorkloadFields = 11;
 std::string_view name(WorkloadField field);
 std::optional<WorkloadField> workload_field(std::string_view name);
+/// What is wrong with a value, whatever the others are.
+std::optional<std::string> out_of_limits(WorkloadField field, double value);
 /// Whether a phase has the field.
 bool belongs_to(WorkloadField field, model::Phase phase);
 
