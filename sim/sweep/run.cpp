@@ -31,20 +31,20 @@ struct Remote {
 
 class Dispatch {
  public:
-  Dispatch(Pool& pool, std::int64_t begin, std::int64_t end, const RunOptions& options,
+  Dispatch(Pool& pool, PointRange range, const RunOptions& options,
            const std::function<void(const Block&)>& sink, const std::string& identity)
       : pool_(pool),
         options_(options),
         sink_(sink),
         identity_(identity),
-        next_(begin),
-        written_(begin),
-        end_(end) {
+        next_(range.begin),
+        written_(range.begin),
+        range_(range) {
     if (options.peers != nullptr) remotes_.resize(static_cast<std::size_t>(options.peers->ranks()));
   }
 
   std::int64_t run() {
-    while (written_ < end_ && !stopped()) {
+    while (written_ < range_.end && !stopped()) {
       hand_out();
       const bool alone = options_.peers == nullptr;
       if (auto block = pool_.take(alone ? kPatience : kPollPatience)) keep(*std::move(block));
@@ -75,11 +75,11 @@ class Dispatch {
  private:
   bool stopped() const { return options_.stop.stop_requested(); }
 
-  bool more() const { return next_ < end_ && next_ - written_ < kWindow * kBlockPoints; }
+  bool more() const { return next_ < range_.end && next_ - written_ < kWindow * kBlockPoints; }
 
   Assignment take_next() {
     const std::int64_t begin = next_;
-    next_ = std::min(end_, (begin / kBlockPoints + 1) * kBlockPoints);
+    next_ = block_end(begin, range_);
     return {begin, next_};
   }
 
@@ -140,7 +140,7 @@ class Dispatch {
   const std::string& identity_;
   std::int64_t next_;     // to hand out
   std::int64_t written_;  // everything before it
-  std::int64_t end_;
+  PointRange range_;
   std::map<std::int64_t, Block> waiting_;
   std::vector<Remote> remotes_;
 };
@@ -170,9 +170,8 @@ void serve(Pool& pool, Peers& peers, const std::string& identity) {
 
 }  // namespace
 
-std::int64_t run_points(const Sweep& sweep, study::Library& library, std::int64_t begin,
-                        std::int64_t end, const RunOptions& options,
-                        const std::function<void(const Block&)>& sink,
+std::int64_t run_points(const Sweep& sweep, study::Library& library, PointRange range,
+                        const RunOptions& options, const std::function<void(const Block&)>& sink,
                         const std::string& identity) {
   Pool pool(sweep, library, options.threads > 0 ? options.threads : hardware_threads());
   if (options.peers != nullptr && options.peers->rank() != 0) {
@@ -182,9 +181,9 @@ std::int64_t run_points(const Sweep& sweep, study::Library& library, std::int64_
       options.peers->send(0, encode_error(error.what()));
     }
     options.peers->send(0, encode_goodbye());
-    return end;
+    return range.end;
   }
-  Dispatch dispatch(pool, begin, end, options, sink, identity);
+  Dispatch dispatch(pool, range, options, sink, identity);
   try {
     return dispatch.run();
   } catch (...) {
