@@ -23,20 +23,33 @@ NumberFormat format_of(const sweep::Column& column) {
                                                    : NumberFormat::significant;
 }
 
-Column table_column(const sweep::Column& column) {
-  if (column.kind == sweep::ColumnKind::text) return text_column(column.name);
+// "/plan/tp" is tp to a reader, unless another column ends so too.
+std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  const auto last = [](const std::string& pointer) {
+    return pointer.substr(pointer.rfind('/') + 1);
+  };
+  const auto alike = std::ranges::count_if(
+      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
+  return alike == 1 ? last(name) : name;
+}
+
+Column table_column(const sweep::Column& column, const std::string& header) {
+  if (column.kind == sweep::ColumnKind::text) return text_column(header);
   const NumberFormat format = format_of(column);
   const char* unit = format == NumberFormat::seconds        ? "s"
                      : format == NumberFormat::bytes_binary ? "B"
                                                             : "";
-  return number_column(column.name, unit, format);
+  return number_column(header, unit, format);
 }
 
 Cell cell(const sweep::Column& column, double value) {
   if (std::isnan(value)) return "";
   if (column.kind == sweep::ColumnKind::text)
     return column.texts.at(static_cast<std::size_t>(value));
-  return value;
+  Cell out(value);
+  const bool whole = value == std::trunc(value) && std::abs(value) < 1e15;
+  if (whole && format_of(column) == NumberFormat::significant) out.shown = exact_text(out);
+  return out;
 }
 
 // A column whose value never differs says nothing in a table of chosen rows.
@@ -59,14 +72,18 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
   std::vector<std::size_t> inputs;
   std::vector<std::size_t> results;
   for (std::size_t i = 0; i < layout.inputs.size(); ++i) {
-    if (rows.size() == 1 || varies(rows, i)) inputs.push_back(i);
+    if (varies(rows, i)) inputs.push_back(i);
   }
   for (std::size_t i = 0; i < layout.results.size(); ++i) {
     if (layout.results[i].name != "selected" && says_something(rows, i)) results.push_back(i);
   }
   table.columns.push_back(number_column("point", "", NumberFormat::exact));
-  for (const std::size_t i : inputs) table.columns.push_back(table_column(layout.inputs[i]));
-  for (const std::size_t i : results) table.columns.push_back(table_column(layout.results[i]));
+  for (const std::size_t i : inputs) {
+    const sweep::Column& column = layout.inputs[i];
+    table.columns.push_back(table_column(column, header_of(layout, column.name)));
+  }
+  for (const std::size_t i : results)
+    table.columns.push_back(table_column(layout.results[i], layout.results[i].name));
   for (const sweep::Row* row : rows) {
     std::vector<Cell> cells{row->number};
     for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
@@ -80,16 +97,45 @@ std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
   return fmt::format("{} {}", o.maximize ? "highest" : "lowest", layout.results[o.column].name);
 }
 
+// One column per objective: a row of a database is too wide to read across.
 void add_best(const sweep::Summary& s, Document& out) {
   out.blocks.push_back(Heading{2, "Best points", ""});
+  Table table{.columns = {text_column("")}};
+  std::vector<const sweep::Row*> rows;
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], s.layout);
     if (s.best[i].results.empty()) {
       out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
       continue;
     }
-    out.blocks.push_back(rows_table("The " + what, {&s.best[i]}, s.layout));
+    rows.push_back(&s.best[i]);
+    table.columns.push_back(number_column(what));
   }
+  if (rows.empty()) return;
+  const auto add = [&](const sweep::Column& column, const std::string& header, auto&& value) {
+    std::vector<Cell> line{header};
+    bool empty = true;
+    for (const sweep::Row* row : rows) {
+      const Cell c = cell(column, value(*row));
+      const std::string text = shown_text(c, table_column(column, header));
+      line.emplace_back(text);
+      empty = empty && text.empty();
+    }
+    if (!empty) table.rows.push_back(std::move(line));
+  };
+  std::vector<Cell> numbers{"point"};
+  for (const sweep::Row* row : rows) numbers.emplace_back(format_count(row->number));
+  table.rows.push_back(std::move(numbers));
+  for (std::size_t i = 0; i < s.layout.inputs.size(); ++i) {
+    add(s.layout.inputs[i], header_of(s.layout, s.layout.inputs[i].name),
+        [i](const sweep::Row& row) { return row.inputs[i]; });
+  }
+  for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
+    if (s.layout.results[i].name == "selected") continue;
+    add(s.layout.results[i], s.layout.results[i].name,
+        [i](const sweep::Row& row) { return row.results[i]; });
+  }
+  out.blocks.push_back(std::move(table));
 }
 
 Plot front_plot(const sweep::Summary& s) {
