@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,24 @@ inline Manifest random_manifest(Rng& rng, PointRange whole) {
   return manifest;
 }
 
-inline double random_value(Rng& rng, const Column& column) {
+/// As good as tests of storage need, and cheap to begin anew for every row.
+class RowDice {
+ public:
+  explicit RowDice(std::uint64_t seed)
+      : engine_(static_cast<std::uint32_t>(seed % 2147483646) + 1) {
+    engine_.discard(3);  // neighbouring seeds begin alike
+  }
+  std::uint64_t below(std::uint64_t n) { return engine_() % n; }
+  double uniform() {
+    const std::uint64_t high = engine_();
+    return static_cast<double>(high << 31U | engine_()) * 0x1p-62;
+  }
+
+ private:
+  std::minstd_rand engine_;
+};
+
+inline double random_value(RowDice& rng, const Column& column) {
   switch (rng.below(8)) {
     case 0:
       return std::numeric_limits<double>::quiet_NaN();
@@ -71,7 +89,7 @@ inline double random_value(Rng& rng, const Column& column) {
     return static_cast<double>(rng.below(column.texts.size()));
   }
   if (column.kind == ColumnKind::integer) return static_cast<double>(rng.below(1U << 20U));
-  return rng.normal() * 1e-3;
+  return rng.uniform();
 }
 
 /// The rows of [begin, end), the same for one `seed` however the points are cut. About one number
@@ -80,7 +98,7 @@ inline Block random_block(const Layout& layout, PointRange range, std::uint64_t 
                           std::uint64_t sparsity = 1) {
   Block block{.begin = range.begin, .end = range.end};
   for (std::int64_t number = range.begin; number < range.end; ++number) {
-    Rng rng(seed * 1000003U + static_cast<std::uint64_t>(number));
+    RowDice rng(seed * 1000003U + static_cast<std::uint64_t>(number) * 7919U);
     if (rng.below(sparsity) != 0) continue;
     block.numbers.push_back(number);
     for (const Column& column : layout.inputs) block.inputs.push_back(random_value(rng, column));
