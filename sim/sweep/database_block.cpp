@@ -10,8 +10,9 @@
 namespace fathom::sweep {
 
 // A virtual table costs no call per row from our side: SQLite asks for each value and puts it into
-// the row it builds. Storing 1,000,000 points of 10 inputs and 14 results takes 1.4 s of a core so,
-// 1.6 s with INSERTs of 64 rows, 2.6 s with one row each (store_bench measures the first).
+// the row it builds. Storing 1,000,000 points of 10 inputs and 14 results takes 1.6 s of a core so,
+// hardly more with INSERTs of 64 rows (whose parameters wide layouts would exhaust), 2.4 s with one
+// row each; medians of 5 paired runs.
 struct BlockTables::Table {
   const std::vector<Column>& columns;
   bool is_results;

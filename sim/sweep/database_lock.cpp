@@ -71,7 +71,8 @@ fs::path database_path(const std::string& path) {
   const std::string shown = shown_path(path);
   if (path.find('\0') != std::string::npos) fail(shown, "has a NUL in its name");
   std::error_code error;
-  const fs::path real = fs::weakly_canonical(fs::absolute(path), error);
+  fs::path real = fs::absolute(path, error);
+  if (!error) real = fs::weakly_canonical(real, error);
   if (error) fail(shown, fmt::format("cannot be reached: {}", system_message(error.value())));
   const fs::file_status status = fs::status(real, error);
   if (fs::is_directory(status)) fail(shown, "is a directory; expected a file name");

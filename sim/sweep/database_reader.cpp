@@ -191,7 +191,8 @@ Reader::~Reader() = default;
 
 Reader Reader::open(const std::string& path) {
   const std::string shown = shown_path(path);
-  if (!std::filesystem::exists(database_path(path))) {
+  std::error_code unreachable;
+  if (!std::filesystem::exists(database_path(path), unreachable)) {
     throw InputError(
         fmt::format("{}: no such file; expected a database from `fathom sweep`", shown));
   }

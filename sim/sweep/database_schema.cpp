@@ -161,15 +161,28 @@ std::string provenance_difference(const Entries& stored, const Entries& other,
 }
 
 std::string column_text(const std::vector<Column>& columns, std::size_t i) {
-  if (i >= columns.size()) return "absent";
-  return fmt::format("'{}' ({}, {} texts)", printable(columns[i].name), sql_type(columns[i].kind),
-                     columns[i].texts.size());
+  if (i >= columns.size()) return "none";
+  return fmt::format("'{}' ({})", printable(columns[i].name), sql_type(columns[i].kind));
+}
+
+// The first of the texts that the other column does not have in its place.
+std::string own_text(const Column& column, const Column& other) {
+  const std::size_t i = static_cast<std::size_t>(
+      std::ranges::mismatch(column.texts, other.texts).in1 - column.texts.begin());
+  if (i == column.texts.size()) return fmt::format("{} texts", i);
+  return fmt::format("'{}'", printable(column.texts[i]));
 }
 
 std::string column_difference(std::string_view table, const std::vector<Column>& stored,
                               const std::vector<Column>& other, const std::string& other_name) {
   for (std::size_t i = 0; i < std::max(stored.size(), other.size()); ++i) {
-    if (i < stored.size() && i < other.size() && stored[i] == other[i]) continue;
+    const bool both = i < stored.size() && i < other.size();
+    if (both && stored[i] == other[i]) continue;
+    if (both && stored[i].name == other[i].name && stored[i].kind == other[i].kind) {
+      return fmt::format("column '{}' of {} can hold {}, in {} {}", printable(stored[i].name),
+                         table, own_text(stored[i], other[i]), other_name,
+                         own_text(other[i], stored[i]));
+    }
     return fmt::format("column {} of {} is {}, {} has {}", i + 1, table, column_text(stored, i),
                        other_name, column_text(other, i));
   }

@@ -36,8 +36,14 @@ std::string reason_of(sqlite3* handle, int code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return "is in use by another program; close that first";
-    case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
+      // The file itself was there; what a reader could not open are the files beside it.
+      if (sqlite3_db_readonly(handle, "main") == 1) {
+        return "is unfinished, so that reading it needs to write beside it, and its folder does "
+               "not allow that; finish it or copy it elsewhere with its -wal file";
+      }
+      [[fallthrough]];
+    case SQLITE_READONLY:
     case SQLITE_IOERR:
     case SQLITE_PERM: {
       const int error = system_error(handle);

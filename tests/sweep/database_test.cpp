@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "catch.hpp"
 #include "stored_sweep.hpp"

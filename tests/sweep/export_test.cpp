@@ -1,6 +1,8 @@
 #include "sweep/export.hpp"
 
 #include <charconv>
+#include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 

@@ -1,9 +1,9 @@
 #include "sweep/merge.hpp"
 
+#include <fstream>
 #include <functional>
 
 #include "catch.hpp"
-#include "core/error.hpp"
 #include "stored_sweep.hpp"
 
 using namespace fathom;
@@ -11,15 +11,6 @@ using namespace fathom::sweep;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string complaint(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 Manifest some_sweep(PointRange range, PointRange whole) {
   Manifest manifest{.range = range, .whole = whole};
