@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -25,14 +27,23 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 2> kDirections{"maximize", "minimize"};
 
-// A scenario, or the name of a file with one beside the sweep's own folder.
-Base read_base(const json& value, const std::string& where) {
+// A file is looked for beside the sweep first.
+std::string file_of(const std::string& name, const std::string& sweep_where) {
+  const std::filesystem::path sweep(sweep_where.substr(0, sweep_where.find('#')));
+  const std::filesystem::path beside = sweep.parent_path() / name;
+  std::error_code missing;
+  return std::filesystem::exists(beside, missing) ? beside.string() : name;
+}
+
+// A scenario, or the name of a file with one.
+Base read_base(const json& value, const std::string& where, const std::string& sweep_where) {
   Base base;
   base.where = where;
   json document = value;
   if (value.is_string()) {
-    base.where = value.get<std::string>() + "#";
-    document = read_json(value.get<std::string>());
+    const std::string file = file_of(value.get<std::string>(), sweep_where);
+    base.where = file + "#";
+    document = read_json(file);
   }
   JsonReader in{document, base.where};
   base.phase = study::read_phase(in);
@@ -43,14 +54,14 @@ Base read_base(const json& value, const std::string& where) {
 void read_bases(JsonReader& in, Sweep& sweep) {
   const json& value = in.raw("base");
   if (!value.is_array()) {
-    sweep.bases.push_back(read_base(value, in.at("base")));
+    sweep.bases.push_back(read_base(value, in.at("base"), sweep.where));
     sweep.bases.back().name = json::parse(sweep.bases.back().document).value("name", "base");
     return;
   }
   std::set<std::string> names;
   for (JsonReader& entry : in.objects("base")) {
     const std::string name = entry.string("name");
-    Base base = read_base(entry.raw("scenario"), entry.at("scenario"));
+    Base base = read_base(entry.raw("scenario"), entry.at("scenario"), sweep.where);
     entry.finish();
     if (!names.insert(name).second)
       entry.fail("name", fmt::format("'{}' is taken by an earlier base", printable(name)));
