@@ -86,11 +86,28 @@ inline std::set<std::string> words_of(const std::vector<std::string>& places) {
   return out;
 }
 
+/// Groups of parts of which a document takes one: the targets of each anyOf.
+inline void alternatives(const json& node, std::vector<std::set<std::string>>& out) {
+  if (node.is_object() && node.contains("anyOf")) {
+    std::set<std::string> group;
+    for (const json& one : node["anyOf"]) {
+      const std::string target = one.value("$ref", "");
+      if (target.starts_with("#/")) group.insert(target.substr(1));
+    }
+    out.push_back(std::move(group));
+  }
+  for (const auto& item : node.items()) {
+    if (item.value().is_structured()) alternatives(item.value(), out);
+  }
+}
+
 class Comparison {
  public:
   /// `words`: what the reader may know without the schema saying so.
   Comparison(json schema, Read read, std::set<std::string> words)
-      : schema_(std::move(schema)), read_(std::move(read)), words_(std::move(words)) {}
+      : schema_(std::move(schema)), read_(std::move(read)), words_(std::move(words)) {
+    alternatives(schema_, alternatives_);
+  }
 
   /// What differs, in words; empty when nothing does. Every strict part needs an example.
   std::vector<std::string> faults(const std::vector<Example>& examples) {
@@ -133,14 +150,24 @@ class Comparison {
     if (!contains(strict, unknown(kUnknown)))
       faults_.push_back(fmt::format("{} is not strict: '{}'", e.part, strict));
     for (const std::string& word : words_) {
-      if (allows(at(schema_, e.part), word)) continue;
+      if (allows(e.part, word)) continue;
       if (!contains(complaint_about(e, word, 1), unknown(word)))
         faults_.push_back(fmt::format("{}: the reader knows '{}'", e.part, word));
     }
   }
 
-  static bool allows(const json& part, const std::string& key) {
-    if (part.at("properties").contains(key)) return true;
+  // Also what an alternative of the part allows: the key makes the object one of those.
+  bool allows(const std::string& part, const std::string& key) const {
+    if (names(at(schema_, part), key)) return true;
+    return std::ranges::any_of(alternatives_, [&](const std::set<std::string>& group) {
+      return group.contains(part) && std::ranges::any_of(group, [&](const std::string& other) {
+               return names(at(schema_, other), key);
+             });
+    });
+  }
+
+  static bool names(const json& part, const std::string& key) {
+    if (part.contains("properties") && part["properties"].contains(key)) return true;
     if (!part.contains("patternProperties")) return false;
     for (const auto& pattern : part["patternProperties"].items()) {
       if (std::regex_search(key, std::regex(pattern.key()))) return true;
@@ -215,13 +242,13 @@ class Comparison {
 
   // The range that the reader names when a value is far outside.
   void check_range(const Example& e, const std::string& key, const json& property) {
-    if (!property.contains("minimum") && !property.contains("maximum")) return;
+    if (!property.contains("maximum")) return;  // none, or one that follows from other fields
     const std::string found = complaint_about(e, key, 1e300);
     std::smatch range;
     static const std::regex kRange(
         "/([^/:]+): found .*expected an? (?:integer|number) from (\\S+) to (\\S+)$");
     if (!std::regex_search(found, range, kRange) || range[1] != key) return;
-    const bool same = property.contains("minimum") && property.contains("maximum") &&
+    const bool same = property.contains("minimum") &&
                       property["minimum"].get<double>() == std::stod(range[2]) &&
                       property["maximum"].get<double>() == std::stod(range[3]);
     if (!same) faults_.push_back(fmt::format("{}/{}: the reader {}", e.part, key, found));
@@ -245,6 +272,7 @@ class Comparison {
   json schema_;
   Read read_;
   std::set<std::string> words_;
+  std::vector<std::set<std::string>> alternatives_;
   std::vector<std::string> faults_;
 };
 

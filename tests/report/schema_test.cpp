@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "catch.hpp"
@@ -27,6 +28,8 @@ class Walk {
     if (value.is_array() && part.contains("items")) {
       for (const json& item : value) compare(item, part["items"], where);
     }
+    if (part.contains("enum") && std::ranges::count(part["enum"], value) == 0)
+      faults.insert(where + " is " + value.dump());
     if (!value.is_object()) return;
     seen.insert(where);
     const json required = part.value("required", json::array());
