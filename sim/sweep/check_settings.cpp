@@ -138,14 +138,20 @@ void check_axis(const Base& base, std::size_t which, const Row& valid, Settings&
   }
 }
 
-// What is wrong with one combination on a model without limits.
-std::optional<std::string> workload_complaint(const Sweep& sweep, const Base& base,
-                                              const Row& row) {
+// What the base itself says of its workload, every key checked.
+study::WorkloadValues own_workload(const Base& base) {
   const json document = json::parse(base.document);
   const json given = document.value("workload", json::object());
   JsonReader in{given, base.where + "/workload"};
-  study::WorkloadValues values = study::read_workload(in, base.phase, true);
+  const study::WorkloadValues values = study::read_workload(in, base.phase, true);
   in.finish();
+  return values;
+}
+
+// What is wrong with one combination on a model without limits.
+std::optional<std::string> workload_complaint(const Sweep& sweep, const Base& base,
+                                              const Row& row) {
+  study::WorkloadValues values = own_workload(base);
   for (std::size_t a = 0; a < base.axes.size(); ++a) {
     const Axis& axis = base.axes[a];
     const std::size_t width = axis.fields.size();
@@ -164,6 +170,7 @@ std::optional<std::string> workload_complaint(const Sweep& sweep, const Base& ba
 }  // namespace
 
 void check_workloads(const Sweep& sweep) {
+  for (const Base& base : sweep.bases) own_workload(base);
   for (const Derived& d : sweep.derived) {
     if (sweep.fields[static_cast<std::size_t>(d.field)].workload) return;  // known point by point
   }

@@ -46,6 +46,7 @@ Base read_base(const json& value, const std::string& where, const std::string& s
     document = read_json(file);
   }
   JsonReader in{document, base.where};
+  base.name = in.string_or("name", "base");
   base.phase = study::read_phase(in);
   base.document = document.dump();
   return base;
@@ -55,7 +56,6 @@ void read_bases(JsonReader& in, Sweep& sweep) {
   const json& value = in.raw("base");
   if (!value.is_array()) {
     sweep.bases.push_back(read_base(value, in.at("base"), sweep.where));
-    sweep.bases.back().name = json::parse(sweep.bases.back().document).value("name", "base");
     return;
   }
   std::set<std::string> names;

@@ -1,8 +1,9 @@
 // Expressions against an evaluator of their trees, and against nonsense.
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
-#include <memory>
 
 #include "catch.hpp"
 #include "core/error.hpp"

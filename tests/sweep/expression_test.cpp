@@ -1,5 +1,7 @@
 #include "sweep/expression.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 #include <limits>
