@@ -40,8 +40,10 @@ std::string targets_text(const study::Targets& t) {
   return out.empty() ? "with no latency target" : "within " + out;
 }
 
+std::string whole_text(std::size_t count) { return format_count(static_cast<std::int64_t>(count)); }
+
 std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
-  return result.request.hardware[p.hardware].id;
+  return study::hardware_name(result.request, p);
 }
 
 std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
@@ -268,16 +270,14 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level) {
     add_front(blocks, result, level);
   }
   blocks.push_back(Heading{level, "Everything that was tried", "tried"});
-  std::size_t plans = 0;
-  std::size_t points = 0;
-  for (const study::HardwareResult& h : result.hardware) {
-    plans += h.plans;
-    points += h.decode_points + h.prefill_points;
-  }
+  const study::SearchCounts tried = study::total_counts(result);
   blocks.push_back(Paragraph{fmt::format(
-      "{} plans on {} machine{}, {} feasible points of plan, batch and overlap.",
-      format_count(static_cast<std::int64_t>(plans)), result.hardware.size(),
-      result.hardware.size() == 1 ? "" : "s", format_count(static_cast<std::int64_t>(points)))});
+      "{} plans on {} machine{}; {} candidates fit in memory (a plan with its overlap, kernels, "
+      "drafts or chunks, and a batch of one phase): {} evaluated, {} ruled out by bounds that "
+      "cannot change the answer.",
+      whole_text(tried.plans), result.hardware.size(), result.hardware.size() == 1 ? "" : "s",
+      whole_text(tried.decode_points + tried.prefill_points), whole_text(tried.evaluated),
+      whole_text(tried.pruned))});
   Table candidates = candidates_table(result);
   if (!candidates.rows.empty()) {
     blocks.push_back(Details{"Candidates", {std::move(candidates)}});
