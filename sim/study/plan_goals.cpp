@@ -72,6 +72,14 @@ Reach Winners::goals() const {
   return out;
 }
 
+Demand least_demand(const PlanRequest& request) {
+  Demand d = demand_of(request);
+  if (d.concurrency <= 0.0) return d;
+  d.requests_per_s = d.concurrency / (d.ttft + d.output_tokens * d.tpot).value;  // 0 without targets
+  d.concurrency = 0.0;
+  return d;
+}
+
 // A cluster serves the rate asked for, or by Little's law at most what a given concurrency comes to
 // when nobody waits; both hold for any number of instances.
 Reach best_case(const PlanRequest& request, double devices, const PhasePoint& prefill,

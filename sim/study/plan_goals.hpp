@@ -52,6 +52,12 @@ struct Winners {
   Reach goals() const;
 };
 
+/// The demand whose size bounds the question's from below. A rate is itself; a concurrency comes to
+/// a rate only with the latencies (quicker instances serve more, and may need more of them), so it
+/// counts as the rate at which the slowest answers allowed hold so many requests, if there are
+/// targets, and as any rate at all if not.
+Demand least_demand(const PlanRequest& request);
+
 /// Figures from which no cluster of this size and speed can come out better: `devices` at least,
 /// `prefill` and `decode` no faster. `usd_per_device_hour`: nothing when unknown.
 Reach best_case(const PlanRequest& request, double devices, const PhasePoint& prefill,

@@ -37,6 +37,7 @@ class Study {
         model_(model),
         known_(known),
         demand_(demand_of(request)),
+        least_(least_demand(request)),
         price_(device_price(request, request.hardware[instance.hardware])),
         devices_(mapping::devices(instance.plan)) {
     if (known != nullptr) goals_ = known->goals;
@@ -66,7 +67,7 @@ class Study {
   // Sizing never punishes a better point (plan_cluster.hpp), so if even the best figures of all
   // partners at once give no cluster worth having, no partner does.
   bool worthwhile(const PhasePoint& prefill, const PhasePoint& decode) const {
-    const auto size = size_aggregated(demand_, prefill, decode);
+    const auto size = size_aggregated(least_, prefill, decode);
     return size && allowed(size->decode_instances) &&
            !hopeless(reach(*size, prefill, decode), goals_);
   }
@@ -173,6 +174,7 @@ class Study {
   infer::StepModel& model_;
   const Incumbents* known_;
   Demand demand_;
+  Demand least_;
   std::optional<double> price_;
   std::int64_t devices_;
   Reach goals_;

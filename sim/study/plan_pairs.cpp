@@ -57,6 +57,7 @@ class Pairing {
         machines_(machines),
         found_(found),
         demand_(demand_of(request)),
+        least_(least_demand(request)),
         transfer_(kv_transfer_time(request, machines)),
         exhaustive_(exhaustive) {
     const auto a = device_price(request, request.hardware[machines.prefill]);
@@ -93,7 +94,7 @@ class Pairing {
   // Even the best figures of all prefill instances at once, in the smallest of them, give no
   // cluster worth having.
   bool worthwhile(const PhasePoint& any, const PhasePoint& decode) const {
-    const auto size = size_disaggregated(demand_, any, decode, transfer_);
+    const auto size = size_disaggregated(least_, any, decode, transfer_);
     return size && devices(*size, any, decode) <= limit() &&
            !hopeless(best_case(request_, devices(*size, any, decode), any, decode, lowest_price_),
                      goals());
@@ -129,6 +130,7 @@ class Pairing {
   const Machines& machines_;
   FoundClusters& found_;
   Demand demand_;
+  Demand least_;
   Seconds transfer_;
   std::optional<double> lowest_price_;
   bool exhaustive_;

@@ -32,9 +32,11 @@ struct PairFronts {
   const std::vector<std::vector<PhasePoint>>& decode;
 };
 
-/// All pairs of a prefill and a decode instance of one precision. Dropping beaten instances loses
-/// nothing: whatever target one of them meets, the one that beats it meets with no more devices.
-/// `requests` are the same question in each precision. An exhaustive run sizes every pair.
+/// All pairs of a prefill and a decode instance of one precision. At a given rate, dropping beaten
+/// instances loses nothing: whatever target one of them meets, the one that beats it meets with no
+/// more devices. At a given concurrency slower answers can take fewer devices, but a cluster of
+/// beaten instances is not looked for. `requests` are the same question in each precision. An
+/// exhaustive run sizes every pair.
 FoundClusters pair_phases(const std::vector<PlanRequest>& requests, const Machines& machines,
                           const PairFronts& fronts, bool exhaustive);
 
