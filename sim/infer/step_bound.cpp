@@ -1,10 +1,9 @@
 #include "infer/step_bound.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <span>
 #include <variant>
 
-#include "mapping/shard.hpp"
 #include "timing/roofline.hpp"
 
 namespace fathom::infer {
@@ -21,9 +20,10 @@ bool depends_on_neighbours(const timing::OpTime& time, const hw::Cluster& cluste
   return share < 1.0 && cluster.efficiency.lookup(time.family, time.cost.math).overlapped > 0.0;
 }
 
+// Nodes of the experts' part are timed with the plan.
 bool left_out(const mapping::MappedNode& node) {
   return node.stage == Stage::embed || node.stage == Stage::head || node.stage == Stage::experts ||
-         std::holds_alternative<ops::ExpertExchange>(node.op);
+         node.stage == Stage::combine || std::holds_alternative<ops::ExpertExchange>(node.op);
 }
 
 // Kinds of layers share most operators: an equal call of the block before has the same time.
@@ -64,17 +64,55 @@ class Timer {
   int begin_ = 0;
 };
 
-void add_experts(const StepModel& m, const model::Block& block, double layers, OwnWork& out) {
-  for (int i = block.begin; i < block.end; ++i) {
-    const model::OpNode& node = m.graph.nodes[static_cast<std::size_t>(i)];
-    if (!std::holds_alternative<ops::GroupedGemm>(node.op)) continue;
-    const auto same = std::ranges::find(out.experts, node, &OwnWork::Product::node);
-    if (same != out.experts.end()) {
-      same->calls += layers;
-    } else {
-      out.experts.push_back({node, layers});
-    }
+bool is_routed(const model::OpNode& node) {
+  return node.shard == model::Shard::experts || node.shard == model::Shard::expert_rows;
+}
+
+double rows_of(const ops::Op& op) {
+  if (const auto* gemm = std::get_if<ops::Gemm>(&op)) return gemm->m;
+  if (const auto* pointwise = std::get_if<ops::Elementwise>(&op)) return pointwise->rows;
+  return 0.0;
+}
+
+// A block that map() puts the same way to the experts and back into: it takes the payloads from the
+// block's first rows.
+void add_experts(const model::OpGraph& graph, const model::Block& block, double layers,
+                 OwnWork& out) {
+  const auto nodes = std::span(graph.nodes)
+                         .subspan(static_cast<std::size_t>(block.begin),
+                                  static_cast<std::size_t>(block.end - block.begin));
+  if (std::ranges::none_of(nodes, is_routed)) return;
+  model::Block part = block;
+  part.begin = static_cast<int>(out.experts.nodes.size());
+  const auto first =
+      std::ranges::find_if(nodes, [](const model::OpNode& n) { return rows_of(n.op) != 0.0; });
+  out.experts.nodes.push_back({"rows", ops::Elementwise{.rows = rows_of(first->op)}});
+  for (const model::OpNode& node : nodes) {
+    if (is_routed(node)) out.experts.nodes.push_back(node);
   }
+  part.end = static_cast<int>(out.experts.nodes.size());
+  out.experts.blocks.push_back(part);
+  out.layers.push_back(layers);
+}
+
+// The parts of a low-latency exchange add up to the whole.
+bool is_counted_elsewhere(const ops::Op& op) {
+  const auto* exchange = std::get_if<ops::ExpertExchange>(&op);
+  return exchange != nullptr && (exchange->part == ops::ExchangePart::send ||
+                                 exchange->part == ops::ExchangePart::receive);
+}
+
+// A low-latency exchange in one piece: all of it is in line, and a part of it on the wire.
+void add(const mapping::MappedNode& node, double layers, const hw::Cluster& cluster, double share,
+         LaneTimes& out) {
+  const auto* exchange = std::get_if<ops::ExpertExchange>(&node.op);
+  const bool in_parts = exchange != nullptr && exchange->part == ops::ExchangePart::net;
+  ops::Op op = node.op;
+  if (in_parts) std::get<ops::ExpertExchange>(op).part = ops::ExchangePart::whole;
+  const timing::OpTime t = timing::time_of(op, cluster, {share, 1.0});
+  if (depends_on_neighbours(t, cluster, share)) return;
+  out.chain += layers * t.total;
+  if (!in_parts) out.lanes[static_cast<std::size_t>(node.lane)] += layers * t.total;
 }
 
 }  // namespace
@@ -107,6 +145,7 @@ OwnWork own_work(StepModel& m, const BoundQuery& query) {
                 .phase = query.local.phase},
                m.mapped);
   OwnWork out;
+  out.phase = query.local.phase;
   Timer timer{m, query.sm_share};
   for (std::size_t b = 0; b < m.mapped.blocks.size(); ++b) {
     const model::Block& block = m.mapped.blocks[b];
@@ -116,24 +155,34 @@ OwnWork own_work(StepModel& m, const BoundQuery& query) {
     for (int i = block.begin; i < block.end; ++i) {
       const mapping::MappedNode& node = m.mapped.nodes[static_cast<std::size_t>(i)];
       const Seconds t = layers * times[static_cast<std::size_t>(i - block.begin)];
-      if (node.stage != Stage::shared) out.chain += t;
-      if (node.lane == mapping::Lane::compute) out.compute += t;
+      out.times.lanes[static_cast<std::size_t>(node.lane)] += t;
+      if (node.stage != Stage::shared) out.times.chain += t;
     }
-    add_experts(m, m.graph.blocks[b], layers, out);
+    add_experts(m.graph, m.graph.blocks[b], layers, out);
   }
   return out;
 }
 
-Seconds least_latency(const OwnWork& own, const mapping::Plan& plan, const hw::Cluster& cluster,
-                      double share) {
-  Seconds experts;
-  for (const OwnWork::Product& product : own.experts) {
-    const ops::Op cut = mapping::shard(product.node, plan, 0);
-    const timing::OpTime t = timing::time_of(cut, cluster, {share, 1.0});
-    if (!depends_on_neighbours(t, cluster, share)) experts += product.calls * t.total;
+Seconds least_latency(const OwnWork& own, const StepModel& m, double share) {
+  thread_local mapping::MappedGraph mapped;  // reused: no allocation per candidate
+  mapping::map(own.experts,
+               {.arch = m.arch,
+                .plan = m.plan,
+                .cluster = m.cluster,
+                .precision = m.options.precision,
+                .phase = own.phase},
+               mapped);
+  LaneTimes times = own.times;
+  for (std::size_t b = 0; b < mapped.blocks.size(); ++b) {
+    for (int i = mapped.blocks[b].begin; i < mapped.blocks[b].end; ++i) {
+      const mapping::MappedNode& node = mapped.nodes[static_cast<std::size_t>(i)];
+      if (std::holds_alternative<ops::Elementwise>(node.op) || is_counted_elsewhere(node.op))
+        continue;
+      add(node, own.layers[b], m.cluster, share, times);
+    }
   }
-  const double micro_batches = plan.two_batch_overlap ? 2.0 : 1.0;
-  return kRounding * std::max(own.chain + experts, micro_batches * (own.compute + experts));
+  const double micro_batches = m.plan.two_batch_overlap ? 2.0 : 1.0;
+  return kRounding * std::max(times.chain, micro_batches * *std::ranges::max_element(times.lanes));
 }
 
 }  // namespace fathom::infer

@@ -17,7 +17,8 @@ Seconds BoundTable::least(const mapping::Plan& plan, const model::StepShape& ste
   if (at == known_.end()) {
     at = known_.emplace(key, infer::own_work(model_, {.local = local_, .sm_share = share})).first;
   }
-  return infer::least_latency(at->second, plan, model_.cluster, share);
+  model_.plan = plan;
+  return infer::least_latency(at->second, model_, share);
 }
 
 // A decode step is over when all its pieces went through all stages: no cycle is shorter than the

@@ -20,7 +20,7 @@ struct Optimum {
 /// computed once per shape.
 class BoundTable {
  public:
-  /// `model` is a plan with the common tp and cp; its buffers are used, its overlap is not.
+  /// `model` is a plan with the common tp and cp; its buffers are used and its plan is changed.
   BoundTable(const PlanRequest& request, infer::StepModel& model)
       : request_(request), model_(model) {}
 
