@@ -1,14 +1,10 @@
 #include "study/plan_search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <iterator>
 #include <map>
-#include <memory>
-#include <mutex>
-#include <set>
+#include <numeric>
 #include <utility>
 
 #include "core/parallel.hpp"
@@ -16,50 +12,12 @@
 #include "study/plan_instance.hpp"
 #include "study/plan_pairs.hpp"
 #include "study/plan_reach.hpp"
+#include "study/plan_rounds.hpp"
 
 namespace fathom::study {
 namespace {
 
-using Indices = std::vector<std::size_t>;
-
 std::int64_t count_of(const auto& list) { return static_cast<std::int64_t>(list.size()); }
-
-/// Step models by machine and precision, lent to one thread at a time. Which one a thread gets does
-/// not matter: assume() replaces whatever depends on the plan.
-class ModelPool {
- public:
-  ModelPool(const std::vector<PlanRequest>& requests) : requests_(requests) {}
-
-  template <class Work>
-  auto with(const Instance& in, const Work& work) {
-    auto model = take(in);
-    auto out = work(*model);
-    const std::lock_guard lock(mutex_);
-    free_[{in.hardware, in.precision}].push_back(std::move(model));
-    return out;
-  }
-
- private:
-  std::unique_ptr<infer::StepModel> take(const Instance& in) {
-    {
-      const std::lock_guard lock(mutex_);
-      auto& free = free_[{in.hardware, in.precision}];
-      if (!free.empty()) {
-        auto model = std::move(free.back());
-        free.pop_back();
-        return model;
-      }
-    }
-    const PlanRequest& request = requests_[in.precision];
-    return std::make_unique<infer::StepModel>(
-        step_model(request, request.hardware[in.hardware], in.plan));
-  }
-
-  const std::vector<PlanRequest>& requests_;
-  std::mutex mutex_;
-  std::map<std::pair<std::size_t, std::size_t>, std::vector<std::unique_ptr<infer::StepModel>>>
-      free_;
-};
 
 std::vector<PlanRequest> in_each_precision(const PlanRequest& request) {
   std::vector<PlanRequest> out;
@@ -114,7 +72,7 @@ class Search {
 
   PlanResult run() {
     prepare_instances();
-    for (const Indices& round : rounds()) evaluate(round);
+    for (const Indices& round : order()) evaluate(round);
     find_fronts();
     for (std::size_t h = 0; h < result_.hardware.size(); ++h) {
       if (request().search.aggregated) serve_together(h);
@@ -200,57 +158,11 @@ class Search {
     }
   }
 
-  // The most promising instances of every size first, then more and more: what a round finds rules
-  // out candidates of later ones. Fixed before the search starts, so that neither answers nor
-  // counts depend on threads.
-  std::vector<Indices> rounds() const {
-    std::vector<Indices> out;
-    if (options_.exhaustive) {
-      out.emplace_back(instances_.size());
-      for (std::size_t i = 0; i < instances_.size(); ++i) out.back()[i] = i;
-      return out;
-    }
-    for (const Indices& order : by_promise()) {
-      std::size_t begin = 0;
-      for (std::size_t r = 0, size = 2; begin < order.size(); ++r, size *= 2) {
-        if (out.size() <= r) out.emplace_back();
-        const std::size_t end = std::min(order.size(), begin + size);
-        out[r].insert(out[r].end(), order.begin() + static_cast<std::ptrdiff_t>(begin),
-                      order.begin() + static_cast<std::ptrdiff_t>(end));
-        begin = end;
-      }
-    }
-    return out;
-  }
-
-  // Instances of one machine, precision and size: in turn the best of each kind of promise.
-  std::vector<Indices> by_promise() const {
-    std::map<std::array<std::int64_t, 3>, Indices> classes;
-    std::vector<std::array<double, 4>> promises;
-    for (std::size_t i = 0; i < instances_.size(); ++i) {
-      const Instance& in = instances_[i];
-      promises.push_back(promise(requests_[in.precision], in));
-      classes[{static_cast<std::int64_t>(in.hardware), static_cast<std::int64_t>(in.precision),
-               mapping::devices(in.plan)}]
-          .push_back(i);
-    }
-    std::vector<Indices> out;
-    for (const auto& [key, members] : classes) {
-      std::array<Indices, 4> sorted;
-      sorted.fill(members);
-      for (std::size_t k = 0; k < sorted.size(); ++k) {
-        std::ranges::stable_sort(sorted[k], {}, [&](std::size_t i) { return promises[i][k]; });
-      }
-      std::set<std::size_t> taken;
-      Indices order;
-      for (std::size_t place = 0; place < members.size(); ++place) {
-        for (const Indices& one : sorted) {
-          if (taken.insert(one[place]).second) order.push_back(one[place]);
-        }
-      }
-      out.push_back(std::move(order));
-    }
-    return out;
+  std::vector<Indices> order() const {
+    if (!options_.exhaustive) return rounds(requests_, instances_);
+    Indices all(instances_.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return {all};
   }
 
   void evaluate(const Indices& round) {

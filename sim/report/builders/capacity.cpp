@@ -101,6 +101,12 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
          fmt::format("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
                      study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
   }
+  if (const ClusterPlan* fast = study::fastest_cluster(result)) {
+    out.figures.push_back(
+        {"fastest cluster", Cell{fast->tokens_per_s_per_user}, "tokens/s/user",
+         fmt::format("{} {}, {}, TPOT {}", fast->devices, hardware_id(result, *fast),
+                     study::name(fast->serving), format_seconds(fast->size.tpot))});
+  }
   return out;
 }
 
@@ -145,6 +151,12 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
       "Devices are paid for one by one, also in a node that is not filled.",
       "One instance runs on one kind of device; instance sizes are those of the search "
       "(powers of two unless listed)."};
+  if (r.search.pair_hardware) {
+    out.push_back(
+        "With a machine for each phase, the KV cache crosses the slower of the two outermost "
+        "links, "
+        "both sides run in the same number formats, and each pays its own price.");
+  }
   if (t.prefix_hit > 0.0) {
     out.push_back(
         fmt::format("{} of each prompt comes from a prefix cache whose own memory is not "
