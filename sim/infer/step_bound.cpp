@@ -163,7 +163,7 @@ OwnWork own_work(StepModel& m, const BoundQuery& query) {
   return out;
 }
 
-Seconds least_latency(const OwnWork& own, const StepModel& m, double share) {
+LaneTimes with_experts(const OwnWork& own, const StepModel& m, double share) {
   thread_local mapping::MappedGraph mapped;  // reused: no allocation per candidate
   mapping::map(own.experts,
                {.arch = m.arch,
@@ -181,8 +181,12 @@ Seconds least_latency(const OwnWork& own, const StepModel& m, double share) {
       add(node, own.layers[b], m.cluster, share, times);
     }
   }
-  const double micro_batches = m.plan.two_batch_overlap ? 2.0 : 1.0;
-  return kRounding * std::max(times.chain, micro_batches * *std::ranges::max_element(times.lanes));
+  return times;
+}
+
+Seconds least_latency(const LaneTimes& times, std::int64_t micro_batches) {
+  const Seconds busiest = *std::ranges::max_element(times.lanes);
+  return kRounding * std::max(times.chain, static_cast<double>(micro_batches) * busiest);
 }
 
 }  // namespace fathom::infer

@@ -35,9 +35,13 @@ double sm_share(const mapping::Plan& plan, model::Phase phase, const hw::Cluster
 /// The tp and cp of `model`'s plan count, nothing else of it. Writes into `model`'s buffers.
 OwnWork own_work(StepModel& model, const BoundQuery& query);
 
-/// No step of `model`'s plan with this work passes all stages in less: lanes run one thing at a
-/// time, and what one micro-batch does is a chain. Embedding, head, MTP modules, pointwise kernels
-/// of routed experts and everything whose time depends on what runs beside it count nothing.
-Seconds least_latency(const OwnWork& own, const StepModel& model, double sm_share);
+/// The same with the routed experts of `model`'s plan, and the way to them and back. Neither its pp
+/// nor its overlap matter.
+LaneTimes with_experts(const OwnWork& own, const StepModel& model, double sm_share);
+
+/// No step with this work passes all stages in less: lanes run one thing at a time, and what one of
+/// the `micro_batches` does is a chain. Embedding, head, MTP modules, pointwise kernels of routed
+/// experts and everything whose time depends on what runs beside it count nothing.
+Seconds least_latency(const LaneTimes& times, std::int64_t micro_batches);
 
 }  // namespace fathom::infer

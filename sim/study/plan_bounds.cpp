@@ -13,12 +13,18 @@ Seconds BoundTable::least(const mapping::Plan& plan, const model::StepShape& ste
   const Key key{
       step.phase == model::Phase::decode ? 1.0 : 0.0, g.count, g.new_tokens, g.context_tokens,
       static_cast<double>(step.draft_tokens),         share};
-  auto at = known_.find(key);
-  if (at == known_.end()) {
-    at = known_.emplace(key, infer::own_work(model_, {.local = local_, .sm_share = share})).first;
+  Entry& entry = known_[key];
+  if (!entry.own) entry.own = infer::own_work(model_, {.local = local_, .sm_share = share});
+  // Stages and micro-batches make other shapes of a batch, and not seldom one that is known.
+  const ExpertKey experts{static_cast<double>(plan.dp), static_cast<double>(plan.ep),
+                          static_cast<double>(plan.redundant_experts), plan.expert_load,
+                          static_cast<double>(plan.all_to_all)};
+  const auto [at, fresh] = entry.with_experts.try_emplace(experts);
+  if (fresh) {
+    model_.plan = plan;
+    at->second = infer::with_experts(*entry.own, model_, share);
   }
-  model_.plan = plan;
-  return infer::least_latency(at->second, model_, share);
+  return infer::least_latency(at->second, plan.two_batch_overlap ? 2 : 1);
 }
 
 // A decode step is over when all its pieces went through all stages: no cycle is shorter than the

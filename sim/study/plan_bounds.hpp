@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 
 #include "infer/step_bound.hpp"
 #include "study/plan_points.hpp"
@@ -30,10 +31,15 @@ class BoundTable {
  private:
   Seconds least(const mapping::Plan& plan, const model::StepShape& step, std::int64_t pieces);
 
-  using Key = std::array<double, 6>;
+  using Key = std::array<double, 6>;        // of a shape
+  using ExpertKey = std::array<double, 5>;  // of how experts are spread
+  struct Entry {
+    std::optional<infer::OwnWork> own;
+    std::map<ExpertKey, infer::LaneTimes> with_experts;
+  };
   const PlanRequest& request_;
   infer::StepModel& model_;
-  std::map<Key, infer::OwnWork> known_;
+  std::map<Key, Entry> known_;
   model::StepShape step_;
   model::StepShape local_;
 };

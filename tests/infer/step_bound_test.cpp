@@ -46,7 +46,7 @@ Both both(StepModel& m, const model::StepShape& step) {
   const OwnWork own = own_work(common, {.local = local, .sm_share = share});
   const StepTime real = evaluate(m, step);
   // stages of a prefill step work on different steps at once: its cycle is one stage's
-  return {least_latency(own, m, share),
+  return {least_latency(with_experts(own, m, share), m.plan.two_batch_overlap ? 2 : 1),
           decode ? std::min(real.latency, real.cycle) : real.latency};
 }
 
