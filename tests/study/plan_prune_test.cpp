@@ -148,9 +148,8 @@ TEST_CASE("a staircase beats exactly what one of its points beats", "[study][pla
     stairs.add(static_cast<std::int64_t>(p[0]), Seconds{p[1]}, -p[2]);
     for (int k = 0; k < 30; ++k) {
       const Objectives q{1.0 + static_cast<double>(engine() % 3), any(), -any()};
-      const bool beaten = std::ranges::any_of(points, [&](const Objectives& x) {
-        return x[0] <= q[0] && x[1] < q[1] && x[2] < q[2];
-      });
+      const bool beaten = std::ranges::any_of(
+          points, [&](const Objectives& x) { return x[0] <= q[0] && x[1] < q[1] && x[2] < q[2]; });
       CHECK(stairs.beat(static_cast<std::int64_t>(q[0]), Seconds{q[1]}, -q[2]) == beaten);
     }
   }
