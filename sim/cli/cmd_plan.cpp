@@ -18,14 +18,16 @@ struct Request {
   PlanFlags flags;
   OutputOptions output;
   int threads = 0;
+  bool exhaustive = false;
 };
 
 int run(const Request& request) {
   const NamedRequest named = resolve(request.flags);
   Progress progress("plan");
   const study::PlanResult result = study::search_plans(
-      named.request,
-      {.threads = request.threads, .progress = [&](double share) { progress.report(share); }});
+      named.request, {.threads = request.threads,
+                      .exhaustive = request.exhaustive,
+                      .progress = [&](double share) { progress.report(share); }});
   progress.finish();
   report::Document document = report::capacity_document(result);
   document.metadata.inputs.insert(document.metadata.inputs.begin(), named.inputs.begin(),
@@ -46,6 +48,8 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_option("--threads", request->threads, "Threads of the search; 0: all cores")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");
+  command->add_flag("--exhaustive", request->exhaustive,
+                    "Evaluate what bounds rule out too: the same answer, later");
   add_output_options(*command, request->output,
                      {"table", "json", "markdown", "html", "csv", "svg"});
   command->footer(
