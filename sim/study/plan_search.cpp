@@ -61,7 +61,7 @@ void size_together(const PlanRequest& request, std::size_t hardware, const Plan&
       if (!size) continue;
       ClusterPlan found =
           make_cluster_plan(request, hardware, Serving::aggregated, prefill, decode, *size);
-      if (found.devices > request.search.max_devices) continue;
+      if (!affordable(request, found)) continue;
       if (out.aggregated && !smaller(found, *out.aggregated)) continue;
       found.decode_memory = shared_memory(request, model, decode, prefill);
       if (!found.decode_memory.fits()) continue;
@@ -114,7 +114,7 @@ void size_apart(const PlanRequest& request, std::size_t hardware,
       if (!size) continue;
       ClusterPlan pair =
           make_cluster_plan(request, hardware, Serving::disaggregated, prefill, decode, *size);
-      if (pair.devices > request.search.max_devices) continue;
+      if (!affordable(request, pair)) continue;
       if (!best || smaller(pair, *best)) best = std::move(pair);
     }
     if (!best) continue;
@@ -177,6 +177,27 @@ std::string nothing_fits(const HardwareResult& h, const char* phase) {
                      mapping::describe(h.refused.front().plan), h.refused.front().reason);
 }
 
+// Percentiles that even these phases miss without any load: only the spread of prompts is left.
+std::string missed_percentiles(const PlanRequest& request, Serving serving,
+                               const PhasePoint& prefill, const PhasePoint& decode) {
+  Demand idle = demand_of(request);
+  idle.requests_per_s = 0.0;
+  const Sizing best = deliver(idle, {.serving = serving,
+                                     .prefill = prefill,
+                                     .decode = decode,
+                                     .prefill_instances = 1,
+                                     .decode_instances = 1});
+  std::string out;
+  for (std::size_t i = 0; i < best.percentiles.size(); ++i) {
+    const LatencyPercentile& p = idle.percentiles[i];
+    if (best.percentiles[i].time <= p.time) continue;
+    out += fmt::format("{}{} of {} is out of reach: without any queue it is {} ({}); relax it",
+                       out.empty() ? "" : "; ", name(p), format_seconds(p.time),
+                       format_seconds(best.percentiles[i].time), plan_text(prefill));
+  }
+  return out;
+}
+
 // Why nothing was found and what would help, most basic cause first.
 void explain_nothing(const PlanRequest& request, const HardwareResult& h, const Floors& floors,
                      ServingResult& out) {
@@ -195,15 +216,18 @@ void explain_nothing(const PlanRequest& request, const HardwareResult& h, const 
   if (request.targets.ttft && ttft > *request.targets.ttft) {
     out.unreachable = missed("TTFT", ttft, *floors.prefill, *request.targets.ttft);
   }
-  if (request.targets.tpot && tpot > *request.targets.tpot) {
-    out.unreachable += (out.unreachable.empty() ? "" : "; ") +
-                       missed("TPOT", tpot, *floors.decode, *request.targets.tpot);
+  if (const auto limit = tpot_limit(request.targets); limit && tpot > *limit) {
+    out.unreachable +=
+        (out.unreachable.empty() ? "" : "; ") + missed("TPOT", tpot, *floors.decode, *limit);
+  }
+  if (out.unreachable.empty()) {
+    out.unreachable = missed_percentiles(request, out.serving, *floors.prefill, *floors.decode);
   }
   if (!out.unreachable.empty()) return;
   out.unreachable = fmt::format(
-      "each target can be met alone, but not {}within max_devices = {}; raise max_devices or relax "
-      "a target",
-      apart ? "" : "by one plan for both phases or not ", request.search.max_devices);
+      "each target can be met alone, but not {}within {}; raise a limit or relax a target",
+      apart ? "" : "by one plan for both phases or not ",
+      ceilings_text(request, request.hardware[h.hardware]));
 }
 
 HardwareResult combine(const PlanRequest& request, std::size_t hardware,
