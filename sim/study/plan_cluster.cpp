@@ -115,11 +115,13 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
 }
 
 bool affordable(const PlanRequest& request, const ClusterPlan& p) {
+  constexpr double kRounding = 1.0 + 1e-9;  // what just keeps a limit keeps it
   const Targets& t = request.targets;
   if (p.devices > request.search.max_devices) return false;
   if (t.max_gpus && p.devices > *t.max_gpus) return false;
-  if (t.power_kw && !(p.power_kw && *p.power_kw <= *t.power_kw)) return false;
-  return !t.budget_usd_per_hour || (p.cost && p.cost->usd_per_hour <= *t.budget_usd_per_hour);
+  if (t.power_kw && !(p.power_kw && *p.power_kw <= *t.power_kw * kRounding)) return false;
+  const auto& budget = t.budget_usd_per_hour;
+  return !budget || (p.cost && p.cost->usd_per_hour <= *budget * kRounding);
 }
 
 std::string ceilings_text(const PlanRequest& request, const hw::Cluster& cluster) {
