@@ -58,6 +58,19 @@ Cost cost_of(const PlanRequest& request, const ClusterPlan& p, double price) {
   return c;
 }
 
+enum class Ceiling : std::uint8_t { none, max_devices, max_gpus, power, budget };
+
+Ceiling broken_limit(const PlanRequest& request, const ClusterPlan& p) {
+  constexpr double kRounding = 1.0 + 1e-9;  // what just keeps a limit keeps it
+  const Targets& t = request.targets;
+  if (p.devices > request.search.max_devices) return Ceiling::max_devices;
+  if (t.max_gpus && p.devices > *t.max_gpus) return Ceiling::max_gpus;
+  if (t.power_kw && !(p.power_kw && *p.power_kw <= *t.power_kw * kRounding)) return Ceiling::power;
+  const auto& budget = t.budget_usd_per_hour;
+  if (budget && !(p.cost && p.cost->usd_per_hour <= *budget * kRounding)) return Ceiling::budget;
+  return Ceiling::none;
+}
+
 auto size_key(const ClusterPlan& p) {
   return std::tuple(p.devices, p.target_use, -p.size.requests_per_s_supported, p.size.tpot.value,
                     p.size.ttft.value, p.hardware, p.serving);
@@ -115,13 +128,23 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
 }
 
 bool affordable(const PlanRequest& request, const ClusterPlan& p) {
-  constexpr double kRounding = 1.0 + 1e-9;  // what just keeps a limit keeps it
+  return broken_limit(request, p) == Ceiling::none;
+}
+
+std::string exceeded(const PlanRequest& request, const ClusterPlan& p) {
   const Targets& t = request.targets;
-  if (p.devices > request.search.max_devices) return false;
-  if (t.max_gpus && p.devices > *t.max_gpus) return false;
-  if (t.power_kw && !(p.power_kw && *p.power_kw <= *t.power_kw * kRounding)) return false;
-  const auto& budget = t.budget_usd_per_hour;
-  return !budget || (p.cost && p.cost->usd_per_hour <= *budget * kRounding);
+  switch (broken_limit(request, p)) {
+    case Ceiling::max_devices:
+      return fmt::format("max_devices = {}", request.search.max_devices);
+    case Ceiling::max_gpus:
+      return fmt::format("max_gpus = {}", *t.max_gpus);
+    case Ceiling::power:
+      return fmt::format("{:g} kW", *t.power_kw);
+    case Ceiling::budget:
+      return fmt::format("{:g} USD/h", *t.budget_usd_per_hour);
+    default:
+      return "";
+  }
 }
 
 std::string ceilings_text(const PlanRequest& request, const hw::Cluster& cluster) {

@@ -64,6 +64,8 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
 /// Whether a cluster keeps search.max_devices and the targets max_gpus, budget_usd_per_hour and
 /// power_kw. One whose price or power is unknown keeps no limit on it.
 bool affordable(const PlanRequest& request, const ClusterPlan& plan);
+/// The first of these limits that it breaks, in words; empty when it keeps them all.
+std::string exceeded(const PlanRequest& request, const ClusterPlan& plan);
 /// The same limits in words: "max_devices = 64, a budget of 20 USD/h".
 std::string ceilings_text(const PlanRequest& request, const hw::Cluster& cluster);
 

@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "study/kernel_error.hpp"
 #include "study/scenario.hpp"
 
 namespace fathom::study {
@@ -253,6 +254,12 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
   if (auto growth = in.object_opt("growth")) r.growth = read_growth(*std::move(growth));
   r.spare_nodes = in.integer_or("spare_nodes", 0, 0, 10'000);
   in.finish();
+  if (r.targets.confidence) {
+    r.as_calibrated = r.hardware;
+    for (hw::Cluster& cluster : r.hardware) {
+      cluster = at_quantile(cluster, *r.targets.confidence);
+    }
+  }
   return r;
 }
 

@@ -41,9 +41,10 @@ struct SearchSpace {
 struct PlanRequest {
   std::string name;
   model::Model model;
-  model::ReadOptions read_options;  // how the model was changed on reading
-  std::vector<hw::Cluster> hardware;
-  EfficiencyChoice efficiency;  // already in `hardware`
+  model::ReadOptions read_options;         // how the model was changed on reading
+  std::vector<hw::Cluster> hardware;       // at Targets::confidence: with kernels that slow
+  std::vector<hw::Cluster> as_calibrated;  // then: as they are; else empty
+  EfficiencyChoice efficiency;             // already in `hardware`
   Traffic traffic;
   Targets targets;
   SearchSpace search;

@@ -188,6 +188,7 @@ Demand demand_of(const PlanRequest& r) {
            .percentiles = r.targets.percentiles};
   if (t.mix && t.queueing) {
     d.prompt_scv = t.mix->prompt_scv;
+    d.output_scv = t.mix->output_scv;
     d.prompts = t.mix->prompts;
   }
   return d;
@@ -298,6 +299,16 @@ Sizing deliver(const Demand& d, const Fleet& f) {
     s.ttft = Seconds{kInfinity};
   }
   return s;
+}
+
+Wait slot_wait(const Demand& d, const Fleet& f) {
+  const Sizing s = deliver(d, f);
+  const double slots = static_cast<double>(f.decode_instances) * f.decode.batch;
+  return wait_of({.servers = std::max<std::int64_t>(1, static_cast<std::int64_t>(slots)),
+                  .arrivals_per_s = s.requests_per_s,
+                  .service = d.output_tokens * s.tpot,
+                  .arrival_scv = d.arrival_scv,
+                  .service_scv = d.output_scv});
 }
 
 std::optional<Binding> missed(const Demand& d, const Sizing& s) {

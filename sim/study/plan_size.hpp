@@ -43,6 +43,7 @@ struct Demand {
   bool queueing = false;  // needs a rate
   double arrival_scv = 1.0;
   double prompt_scv = 0.0;
+  double output_scv = 0.0;
   std::vector<PromptShare> prompts;            // empty: all alike
   std::vector<LatencyPercentile> percentiles;  // need queueing
 };
@@ -87,6 +88,10 @@ struct Fleet {
 /// What it delivers at the demand's rate, whether or not that meets the targets; latencies are
 /// infinite when it cannot keep up. `requests_per_s_supported` is left 0.
 Sizing deliver(const Demand& demand, const Fleet& fleet);
+
+/// The wait for a place in a decode batch: M/G/c with a server for each. Not part of TTFT: it
+/// delays the second token.
+Wait slot_wait(const Demand& demand, const Fleet& fleet);
 
 /// Why an answer has as many instances as it has, or misses its targets.
 enum class Binding : std::uint8_t { one_instance, utilisation, ttft, tpot, ttft_tail, tpot_tail };
