@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "study/plan_search.hpp"
@@ -70,6 +72,12 @@ json serving_json(const ServingResult& s) {
   return out;
 }
 
+json price_source(const PlanRequest& request, const hw::Cluster& cluster) {
+  if (!device_price(request, cluster)) return nullptr;
+  if (request.price_override.contains(cluster.id)) return "given";
+  return fmt::format("{} ({}, {})", cluster.price.source, cluster.price.basis, cluster.price.date);
+}
+
 json hardware_json(const PlanResult& result, const HardwareResult& h) {
   json front = json::array();
   for (const PhasePoint& p : h.front) front.push_back(to_json(p));
@@ -81,6 +89,7 @@ json hardware_json(const PlanResult& result, const HardwareResult& h) {
   const auto price = device_price(result.request, cluster);
   return {{"hardware", cluster.id},
           {"usd_per_device_hour", price ? json(*price) : json(nullptr)},
+          {"price_source", price_source(result.request, cluster)},
           {"plans_tried", h.plans},
           {"decode_points", h.decode_points},
           {"prefill_points", h.prefill_points},
