@@ -93,6 +93,15 @@ Seconds kv_transfer_time(const PlanRequest& request, const hw::Cluster& cluster)
   return e.overhead + link.latency + bytes / (link.peer_bandwidth * share);
 }
 
+Fleet fleet_of(const ClusterPlan& p) {
+  return {.serving = p.serving,
+          .prefill = p.prefill,
+          .decode = p.decode,
+          .kv_transfer = p.size.kv_transfer,
+          .prefill_instances = p.size.prefill_instances,
+          .decode_instances = p.size.decode_instances};
+}
+
 ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, Serving serving,
                               const PhasePoint& prefill, const PhasePoint& decode,
                               const Sizing& size) {

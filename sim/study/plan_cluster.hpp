@@ -56,6 +56,9 @@ struct ClusterPlan {
   std::string granularity;  // what one instance fewer would mean
 };
 
+/// Its points and instances; refers to the plan.
+Fleet fleet_of(const ClusterPlan& plan);
+
 /// Puts the figures together; limits stay empty until explain_limits().
 ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, Serving serving,
                               const PhasePoint& prefill, const PhasePoint& decode,

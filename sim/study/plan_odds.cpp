@@ -16,13 +16,14 @@ constexpr std::uint64_t kSeed = 1;
 
 Sizing delivered_on(const PlanRequest& request, const ClusterPlan& plan,
                     const hw::Cluster& cluster) {
-  const PhasePoint prefill = prefill_again(request, cluster, plan.prefill);
-  const PhasePoint decode = decode_again(request, cluster, plan.decode);
+  const auto prefill = prefill_again(request, cluster, plan.prefill);
+  const auto decode = decode_again(request, cluster, plan.decode);
+  FATHOM_EXPECT(prefill && decode, "kernel times do not change what fits in memory");
   const bool apart = plan.serving == Serving::disaggregated;
   return deliver(demand_of(request),
                  {.serving = plan.serving,
-                  .prefill = prefill,
-                  .decode = decode,
+                  .prefill = *prefill,
+                  .decode = *decode,
                   .kv_transfer = apart ? kv_transfer_time(request, cluster) : Seconds{},
                   .prefill_instances = plan.size.prefill_instances,
                   .decode_instances = plan.size.decode_instances});
@@ -83,12 +84,12 @@ json seconds_json(Seconds t) { return std::isfinite(t.value) ? json(t.value) : j
 
 }  // namespace
 
-PhasePoint decode_again(const PlanRequest& request, const hw::Cluster& cluster,
-                        const PhasePoint& point) {
+std::optional<PhasePoint> decode_again(const PlanRequest& request, const hw::Cluster& cluster,
+                                       const PhasePoint& point) {
   infer::StepModel model = step_model(request, cluster, point.plan);
   const auto outcome = infer::decode(model, decode_query(request, point.batch, point.draft_tokens));
   const auto* estimate = std::get_if<infer::InferEstimate>(&outcome);
-  FATHOM_EXPECT(estimate != nullptr, "kernel times do not change what fits in memory");
+  if (estimate == nullptr) return std::nullopt;
   PhasePoint out = point;
   out.estimate = *estimate;
   out.requests_per_s = estimate->per_device.value * static_cast<double>(estimate->devices) /
@@ -96,13 +97,13 @@ PhasePoint decode_again(const PlanRequest& request, const hw::Cluster& cluster,
   return out;
 }
 
-PhasePoint prefill_again(const PlanRequest& request, const hw::Cluster& cluster,
-                         const PhasePoint& point) {
+std::optional<PhasePoint> prefill_again(const PlanRequest& request, const hw::Cluster& cluster,
+                                        const PhasePoint& point) {
   infer::StepModel model = step_model(request, cluster, point.plan);
   const auto outcome =
       infer::prefill(model, prefill_query(request, point.batch, point.chunk_tokens));
   const auto* estimate = std::get_if<infer::InferEstimate>(&outcome);
-  FATHOM_EXPECT(estimate != nullptr, "kernel times do not change what fits in memory");
+  if (estimate == nullptr) return std::nullopt;
   PhasePoint out = point;
   out.estimate = *estimate;
   const double fresh = request.traffic.input_tokens - cached_tokens(request.traffic);

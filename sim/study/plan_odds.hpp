@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,12 @@ struct PlanOdds {
 /// was made for slower kernels; odds are those of the kernels as calibrated.
 PlanOdds odds_of(const PlanRequest& request, const ClusterPlan& plan, int draws = 256);
 
-/// The same plan, batch and drafts or chunks on another machine.
-PhasePoint decode_again(const PlanRequest& request, const hw::Cluster& cluster,
-                        const PhasePoint& point);
-PhasePoint prefill_again(const PlanRequest& request, const hw::Cluster& cluster,
-                         const PhasePoint& point);
+/// The same plan, batch and drafts or chunks on another machine or for another traffic; nothing
+/// when it no longer fits in memory.
+std::optional<PhasePoint> decode_again(const PlanRequest& request, const hw::Cluster& cluster,
+                                       const PhasePoint& point);
+std::optional<PhasePoint> prefill_again(const PlanRequest& request, const hw::Cluster& cluster,
+                                        const PhasePoint& point);
 
 nlohmann::json to_json(const PlanOdds& odds);
 

@@ -28,13 +28,12 @@ std::vector<Outage> outages_of(const PlanRequest& request, const ClusterPlan& pl
     Outage o{.when = std::move(when),
              .prefill_instances = std::max<std::int64_t>(0, plan.size.prefill_instances - prefills),
              .decode_instances = std::max<std::int64_t>(0, plan.size.decode_instances - decodes)};
-    o.delivered = deliver(demand, {.serving = plan.serving,
-                                   .prefill = plan.prefill,
-                                   .decode = plan.decode,
-                                   .kv_transfer = plan.size.kv_transfer,
-                                   .prefill_instances = o.prefill_instances,
-                                   .decode_instances = o.decode_instances});
+    Fleet left = fleet_of(plan);
+    left.prefill_instances = o.prefill_instances;
+    left.decode_instances = o.decode_instances;
+    o.delivered = deliver(demand, left);
     o.missed = missed(demand, o.delivered);
+    o.serves = o.missed ? std::min(1.0, headroom(demand, left)) : 1.0;
     out.push_back(std::move(o));
   };
   const std::string which = nodes == 1 ? "a node" : std::to_string(nodes) + " nodes";
@@ -60,6 +59,7 @@ json to_json(const Outage& o) {
           {"decode_utilisation", std::isfinite(o.delivered.decode_utilisation)
                                      ? json(o.delivered.decode_utilisation)
                                      : json(nullptr)},
+          {"serves", o.serves},
           {"misses", o.missed ? json(name(*o.missed)) : json(nullptr)}};
 }
 

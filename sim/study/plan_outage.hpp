@@ -17,6 +17,7 @@ struct Outage {
   std::int64_t decode_instances = 0;
   Sizing delivered;
   std::optional<Binding> missed;
+  double serves = 0.0;  // share of the traffic within the targets, at most 1
 };
 
 /// What `spare_nodes` failures at once do, as unlucky as can be: every lost node breaks another

@@ -325,4 +325,19 @@ std::optional<Binding> missed(const Demand& d, const Sizing& s) {
   return std::nullopt;
 }
 
+double headroom(const Demand& d, const Fleet& f) {
+  const auto serves = [&](double multiple) {
+    Demand scaled = d;
+    scaled.requests_per_s *= multiple;
+    scaled.concurrency *= multiple;
+    return !missed(scaled, deliver(scaled, f));
+  };
+  constexpr double kIdle = 1e-9;
+  constexpr double kPlenty = 1e9;  // beyond it nothing was asked for
+  if (!serves(kIdle)) return 0.0;
+  double most = 1.0;
+  while (most < kPlenty && serves(most)) most *= 2.0;
+  return highest(most, serves);
+}
+
 }  // namespace fathom::study

@@ -99,4 +99,8 @@ std::string_view name(Binding binding);
 /// The first target that a delivery misses; utilisation counts.
 std::optional<Binding> missed(const Demand& demand, const Sizing& delivered);
 
+/// The largest multiple of the demand's rate or concurrency that misses nothing; 0 if even an idle
+/// cluster misses a target.
+double headroom(const Demand& demand, const Fleet& fleet);
+
 }  // namespace fathom::study

@@ -11,6 +11,7 @@
 
 #include "core/si_format.hpp"
 #include "study/kernel_error.hpp"
+#include "study/plan_odds.hpp"
 
 namespace fathom::study {
 namespace {
@@ -145,34 +146,59 @@ PlanRequest narrowed(const PlanRequest& request, const ClusterPlan& plan) {
   return out;
 }
 
-Moved answer(const PlanRequest& request, int threads) {
-  const PlanResult result = search_plans(request, {.threads = threads});
+// The multiple of the request's traffic that the same cluster serves; 0: it does not fit.
+double headroom_of(const PlanRequest& request, const ClusterPlan& plan, std::size_t hardware) {
+  const hw::Cluster& cluster = request.hardware[hardware];
+  const auto prefill = prefill_again(request, cluster, plan.prefill);
+  const auto decode = decode_again(request, cluster, plan.decode);
+  if (!prefill || !decode) return 0.0;
+  ClusterPlan moved = plan;
+  moved.prefill = *prefill;
+  moved.decode = *decode;
+  if (plan.serving == Serving::disaggregated) {
+    moved.size.kv_transfer = kv_transfer_time(request, cluster);
+  }
+  return headroom(demand_of(request), fleet_of(moved));
+}
+
+Moved answer(const PlanRequest& request, const ClusterPlan& plan,
+             const SensitivityOptions& options) {
+  const PlanResult result = search_plans(request, {.threads = options.threads});
   Moved out;
-  const ClusterPlan* small = smallest_cluster(result);
-  if (small == nullptr) return out;
-  out.devices = small->devices;
-  const Sizing& s = small->size;
-  out.load_devices =
-      static_cast<double>(small->devices) * s.requests_per_s / s.requests_per_s_supported;
+  if (const ClusterPlan* small = smallest_cluster(result)) out.devices = small->devices;
   if (const ClusterPlan* cheap = cheapest_cluster(result)) {
     out.usd_per_million = cheap->cost->usd_per_million_blended;
+  }
+  const std::size_t hardware = options.replan ? plan.hardware : 0;
+  const double multiple = headroom_of(request, plan, hardware);
+  if (multiple <= 0.0) return out;
+  out.load_devices = static_cast<double>(plan.devices) / multiple;
+  const Traffic& t = request.traffic;
+  const auto price = device_price(request, request.hardware[hardware]);
+  if (price && t.requests_per_s > 0.0) {
+    constexpr double kSecondsPerHour = 3600.0;
+    const double tokens = t.requests_per_s * (t.input_tokens + t.output_tokens);
+    out.load_usd_per_million = 1e6 * out.load_devices * *price / kSecondsPerHour / tokens;
   }
   return out;
 }
 
 double change(double from, double to) { return std::abs(std::log(to / from)); }
 
+double change(const std::optional<double>& from, const std::optional<double>& to) {
+  return from && to ? change(*from, *to) : 0.0;
+}
+
 double swing(const Moved& base, const Moved& moved) {
   if (moved.devices == 0) return kInfinity;
-  double out = change(static_cast<double>(base.devices), static_cast<double>(moved.devices));
-  if (base.usd_per_million && moved.usd_per_million) {
-    out = std::max(out, change(*base.usd_per_million, *moved.usd_per_million));
-  }
-  return out;
+  return std::max(change(static_cast<double>(base.devices), static_cast<double>(moved.devices)),
+                  change(base.usd_per_million, moved.usd_per_million));
 }
 
 double load_swing(const Moved& base, const Moved& moved) {
-  return moved.devices == 0 ? kInfinity : change(base.load_devices, moved.load_devices);
+  if (moved.load_devices <= 0.0 || base.load_devices <= 0.0) return 0.0;
+  return std::max(change(base.load_devices, moved.load_devices),
+                  change(base.load_usd_per_million, moved.load_usd_per_million));
 }
 
 std::string step_text(double by) {
@@ -181,10 +207,11 @@ std::string step_text(double by) {
 
 json moved_json(const Moved& m) {
   if (m.devices == 0) return nullptr;
+  const auto value = [](const std::optional<double>& x) { return x ? json(*x) : json(nullptr); };
   return {{"devices", m.devices},
-          {"load_devices", m.load_devices},
-          {"usd_per_million_blended_tokens",
-           m.usd_per_million ? json(*m.usd_per_million) : json(nullptr)}};
+          {"usd_per_million_blended_tokens", value(m.usd_per_million)},
+          {"devices_at_full_load", m.load_devices > 0.0 ? json(m.load_devices) : json(nullptr)},
+          {"usd_per_million_blended_tokens_at_full_load", value(m.load_usd_per_million)}};
 }
 
 }  // namespace
@@ -198,13 +225,13 @@ std::optional<Sensitivity> sensitivity_of(const PlanResult& result,
   add_traffic(request, inputs);
   add_machine(inputs);
   add_bands(inputs);
-  Sensitivity out{.options = options, .base = answer(request, options.threads)};
+  Sensitivity out{.options = options, .base = answer(request, *best, options)};
   for (const Input& input : inputs) {
     const double by = input.band ? kP90 : options.step;
     const auto moved = [&](double amount) {
       PlanRequest question = request;
       input.move(question, amount);
-      return answer(question, options.threads);
+      return answer(question, *best, options);
     };
     SensitivityRow row{.input = input.name,
                        .low_text = input.band ? "p10" : step_text(-by),

@@ -13,9 +13,12 @@ namespace fathom::study {
 
 /// What the answer becomes when one input moves.
 struct Moved {
-  std::int64_t devices = 0;   // of the smallest cluster; 0: nothing meets the targets any more
-  double load_devices = 0.0;  // devices x rate / supported rate: devices without whole instances
-  std::optional<double> usd_per_million;  // of the cheapest, input + output
+  std::int64_t devices = 0;  // of the smallest cluster; 0: nothing meets the targets any more
+  std::optional<double> usd_per_million;  // of the cheapest, input + output; absent: no price
+  // Devices over the multiple of the traffic that the answer's own cluster serves within the
+  // targets, as if instances could be divided, and their cost; 0 or absent when it does not fit.
+  double load_devices = 0.0;
+  std::optional<double> load_usd_per_million;
 };
 
 struct SensitivityRow {
@@ -27,7 +30,7 @@ struct SensitivityRow {
   // The largest |ln| of a ratio to the answer as it is, of devices or of USD per million tokens;
   // infinite where nothing meets the targets.
   double swing = 0.0;
-  double load_swing = 0.0;  // the same of load_devices
+  double load_swing = 0.0;  // the same of the two load figures
 };
 
 struct SensitivityOptions {

@@ -252,3 +252,26 @@ TEST_CASE("a cluster that cannot keep up has no latency", "[study][plan]") {
   CHECK(std::isinf(s.ttft.value));
   CHECK(missed(queued(30.0), s) == Binding::utilisation);
 }
+
+TEST_CASE("headroom is the multiple of the demand at which a target is just missed",
+          "[study][plan]") {
+  const PhasePoint p = prefill_point();
+  const PhasePoint q = decode_point();
+  const bool apart = GENERATE(false, true);
+  const Fleet fleet{.serving = apart ? Serving::disaggregated : Serving::aggregated,
+                    .prefill = p,
+                    .decode = q,
+                    .prefill_instances = apart ? 2 : 0,
+                    .decode_instances = 2};
+  // plain: the utilisation of what binds; aggregated 2 / (0.1 + 0.01), apart 2 x 10
+  Demand d = queued(5.0);
+  d.queueing = false;
+  CHECK(close(headroom(d, fleet), 0.85 * (apart ? 20.0 : 2.0 / 0.11) / 5.0));
+  d = with_p99(5.0, 0.5);
+  const double multiple = headroom(d, fleet);
+  d.requests_per_s = 5.0 * multiple * 0.999;
+  CHECK_FALSE(missed(d, deliver(d, fleet)));
+  d.requests_per_s = 5.0 * multiple * 1.001;
+  CHECK(missed(d, deliver(d, fleet)));
+  CHECK(headroom(with_p99(5.0, 0.01), fleet) == 0.0);
+}

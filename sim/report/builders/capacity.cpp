@@ -41,8 +41,10 @@ std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
 }
 
 std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
-  const std::string machines = fmt::format("{} {} ({} node{})", p.devices, hardware_id(result, p),
-                                           p.nodes, p.nodes == 1 ? "" : "s");
+  const std::string spare =
+      p.spare_nodes > 0 ? fmt::format(", {} of them spare", p.spare_nodes) : std::string();
+  const std::string machines = fmt::format("{} {} ({} node{}{})", p.devices, hardware_id(result, p),
+                                           p.nodes, p.nodes == 1 ? "" : "s", spare);
   if (p.serving == Serving::aggregated) {
     return fmt::format("{}, aggregated as {}", machines,
                        instances_text(p.size.decode_instances, p.decode));

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/si_format.hpp"
 #include "report/builders/cells.hpp"
@@ -29,13 +31,14 @@ std::string join(const std::vector<std::string>& words) {
   return out;
 }
 
-study::Fleet fleet_of(const study::ClusterPlan& p) {
-  return {.serving = p.serving,
-          .prefill = p.prefill,
-          .decode = p.decode,
-          .kv_transfer = p.size.kv_transfer,
-          .prefill_instances = p.size.prefill_instances,
-          .decode_instances = p.size.decode_instances};
+// So many draws cannot tell certainty from one chance in as many.
+Cell chance_cell(double probability, int draws) {
+  Cell cell{probability};
+  const double step = 1.0 / draws;
+  cell.shown = probability >= 1.0   ? "> " + format_percent(1.0 - step)
+               : probability <= 0.0 ? "< " + format_percent(step)
+                                    : format_percent(probability);
+  return cell;
 }
 
 void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study::PlanOdds& odds,
@@ -53,14 +56,15 @@ void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study:
                   number_column("probability", "", NumberFormat::percent)}};
   for (const study::LatencyOdds& t : odds.targets) {
     table.rows.push_back({t.what, latency_cell(t.estimate), latency_cell(t.p10),
-                          latency_cell(t.p90), t.target.value / kMilli, t.probability});
+                          latency_cell(t.p90), t.target.value / kMilli,
+                          chance_cell(t.probability, odds.draws)});
   }
   blocks.push_back(std::move(table));
   std::string note = fmt::format(
       "Over {} draws of log-normal errors of kernel times: families err independently of each "
       "other, and both phases of one draw share its errors; if the targets were independent all "
       "would hold with {}. Traffic, lengths, expert load and software are taken as given.",
-      odds.draws, share_text(odds.independent));
+      odds.draws, chance_cell(odds.independent, odds.draws).shown);
   if (result.request.targets.confidence) {
     note += fmt::format(
         " The cluster was sized with every family's time at its {} quantile at once, which is more "
@@ -116,80 +120,102 @@ void add_outages(std::vector<Block>& blocks, const std::vector<study::Outage>& o
                   number_column("TTFT", "ms"), number_column("TPOT", "ms"), text_column("misses")}};
   for (const study::Outage& o : outages) {
     table.rows.push_back({o.when, o.prefill_instances, o.decode_instances,
-                          latency_cell(o.delivered.ttft), latency_cell(o.delivered.tpot),
+                          latency_cell(o.delivered.ttft), latency_cell(o.delivered.tpot), o.serves,
                           o.missed ? Cell{study::name(*o.missed), Mark::bound} : Cell{"-"}});
   }
   blocks.push_back(std::move(table));
   blocks.push_back(Note{
       NoteKind::assumption,
       "As unlucky as can be: every lost node breaks another instance, all of one phase; an "
-      "instance on several nodes is lost with one of them. Spare nodes stand idle until then; how "
+      "instance on several nodes is lost with one of them. Serves: the share of the traffic within "
+      "the targets. Spare nodes stand idle until then; how "
       "long loading the weights takes is not modelled."});
 }
 
 Cell devices_cell(const Moved& m) { return m.devices > 0 ? Cell{m.devices} : Cell{"none"}; }
 
-Cell money_cell(const Moved& m) {
-  return m.usd_per_million ? Cell{*m.usd_per_million}
-                           : Cell{m.devices > 0 ? "price unknown" : "none"};
+Cell money_cell(const Moved& m, const std::optional<double>& usd) {
+  return usd ? Cell{*usd} : Cell{m.devices > 0 ? "price unknown" : "none"};
+}
+
+Cell load_cell(const Moved& m) {
+  return m.load_devices > 0.0 ? Cell{m.load_devices} : Cell{"none"};
+}
+
+// The figure without steps: whole instances hide what moves the answer by less than one.
+double load_figure(const Moved& m, bool money) {
+  const double none = std::nan("");
+  if (m.load_devices <= 0.0) return none;
+  return money ? m.load_usd_per_million.value_or(none) : m.load_devices;
 }
 
 // Bars from the answer to where each input takes it, widest first.
-Plot tornado(const study::Sensitivity& s, bool money) {
+Plot tornado(const study::Sensitivity& s) {
+  const bool money = s.base.load_usd_per_million.has_value();
   Plot plot{.x = {.label = "input"},
-            .y = {.label = money ? "cost" : "devices", .unit = money ? "USD/M tokens" : ""},
+            .y = {.label = money ? "cost at full load" : "devices at full load",
+                  .unit = money ? "USD/M tokens" : ""},
             .note =
-                "Bars show the answer with one input moved down and up; the line is the answer "
-                "as it is. Inputs that leave nothing to answer have no bar."};
+                "The answer with one input moved down and up; the line is the answer as it is, "
+                "at the highest rate it supports. Inputs that leave nothing have no bar."};
+  std::vector<study::SensitivityRow> rows = s.rows;
+  std::ranges::stable_sort(rows, std::greater<>{}, &study::SensitivityRow::load_swing);
+  constexpr std::size_t kShown = 8;  // more do not fit under an axis
+  rows.resize(std::min(kShown, rows.size()));
   Series low{.name = "input lower", .kind = SeriesKind::bars};
   Series high{.name = "input higher", .kind = SeriesKind::bars};
-  const auto value = [money](const Moved& m) {
-    const double none = std::nan("");
-    if (m.devices == 0) return none;
-    return money ? m.usd_per_million.value_or(none) : static_cast<double>(m.devices);
-  };
-  constexpr std::size_t kShown = 8;  // more do not fit under an axis
-  for (std::size_t i = 0; i < std::min(kShown, s.rows.size()); ++i) {
-    plot.x.categories.push_back(s.rows[i].input);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    plot.x.categories.push_back(rows[i].input);
     for (Series* series : {&low, &high}) series->xs.push_back(static_cast<double>(i));
-    low.ys.push_back(value(s.rows[i].low));
-    high.ys.push_back(value(s.rows[i].high));
+    low.ys.push_back(load_figure(rows[i].low, money));
+    high.ys.push_back(load_figure(rows[i].high, money));
   }
   plot.series = {std::move(low), std::move(high)};
-  plot.references.push_back({ReferenceKind::horizontal, value(s.base), "as it is"});
-  plot.title = fmt::format("The {} depends most on {}", money ? "cost" : "size",
-                           s.rows.empty() ? "nothing" : s.rows.front().input);
+  plot.references.push_back({ReferenceKind::horizontal, load_figure(s.base, money), "as it is"});
+  plot.title = fmt::format("The {} at full load depends most on the {}", money ? "cost" : "size",
+                           rows.front().input);
   return plot;
 }
 
-void add_sensitivity(std::vector<Block>& blocks, const study::Sensitivity& s, int level) {
-  blocks.push_back(Heading{level, "What the answer depends on", "sensitivity"});
-  blocks.push_back(tornado(s, s.base.usd_per_million.has_value()));
+Table sensitivity_table(const study::Sensitivity& s) {
+  const std::string cost =
+      s.base.usd_per_million
+          ? fmt::format(", {} USD/M tokens", format_significant(*s.base.usd_per_million))
+          : "";
   Table table{.title = fmt::format("One input moved at a time, most important first (as it is: {} "
                                    "devices{})",
-                                   s.base.devices,
-                                   s.base.usd_per_million
-                                       ? fmt::format(", {} USD/M tokens",
-                                                     format_significant(*s.base.usd_per_million))
-                                       : ""),
+                                   s.base.devices, cost),
               .columns = {text_column("input"), text_column("moved"),
                           number_column("devices low", "", NumberFormat::exact),
                           number_column("devices high", "", NumberFormat::exact),
                           number_column("cost low", "USD/M tokens"),
-                          number_column("cost high", "USD/M tokens")}};
+                          number_column("cost high", "USD/M tokens"),
+                          number_column("at full load low", "devices"),
+                          number_column("at full load high", "devices")}};
   for (const study::SensitivityRow& r : s.rows) {
     table.rows.push_back({r.input, r.low_text + " / " + r.high_text, devices_cell(r.low),
-                          devices_cell(r.high), money_cell(r.low), money_cell(r.high)});
+                          devices_cell(r.high), money_cell(r.low, r.low.usd_per_million),
+                          money_cell(r.high, r.high.usd_per_million), load_cell(r.low),
+                          load_cell(r.high)});
   }
-  blocks.push_back(std::move(table));
-  blocks.push_back(
-      Note{NoteKind::assumption,
-           fmt::format("{} \"none\": nothing meets the targets any more. Times of kernel families "
-                       "move between p10 and p90 of their calibrated errors.",
-                       s.options.replan ? "Every row is a whole search."
-                                        : "Every row sizes the layouts of the smallest cluster "
-                                          "again, with any batch; other layouts may do better "
-                                          "(`--replan`).")});
+  return table;
+}
+
+void add_sensitivity(std::vector<Block>& blocks, const study::Sensitivity& s, int level) {
+  blocks.push_back(Heading{level, "What the answer depends on", "sensitivity"});
+  blocks.push_back(tornado(s));
+  blocks.push_back(sensitivity_table(s));
+  const char* how = s.options.replan
+                        ? "Every row is a whole search."
+                        : "Every row sizes the layouts of the smallest cluster again, with any "
+                          "batch; other layouts may do better (`--replan`).";
+  blocks.push_back(Note{
+      NoteKind::assumption,
+      fmt::format("{} Full load: devices over the multiple of the traffic that the same "
+                  "cluster, with its layouts and batches, serves within the targets. \"none\": "
+                  "does not fit or misses a target. "
+                  "Times of kernel families move between p10 and p90 of their calibrated errors.",
+                  how)});
 }
 
 }  // namespace
@@ -275,7 +301,7 @@ Table queue_table(const study::PlanRequest& request, const std::vector<NamedPlan
     for (const study::LatencyPercentile& l : p.plan->size.percentiles) {
       row.push_back(latency_cell(l.time));
     }
-    row.push_back(latency_cell(study::slot_wait(demand, fleet_of(*p.plan)).mean));
+    row.push_back(latency_cell(study::slot_wait(demand, study::fleet_of(*p.plan)).mean));
     table.rows.push_back(std::move(row));
   }
   return table;
