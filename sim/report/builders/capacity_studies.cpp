@@ -117,7 +117,8 @@ void add_outages(std::vector<Block>& blocks, const std::vector<study::Outage>& o
                     : "Until spare nodes take over, targets are missed",
       .columns = {text_column("when"), number_column("prefill instances", "", NumberFormat::exact),
                   number_column("decode instances", "", NumberFormat::exact),
-                  number_column("TTFT", "ms"), number_column("TPOT", "ms"), text_column("misses")}};
+                  number_column("TTFT", "ms"), number_column("TPOT", "ms"),
+                  number_column("serves", "", NumberFormat::percent), text_column("misses")}};
   for (const study::Outage& o : outages) {
     table.rows.push_back({o.when, o.prefill_instances, o.decode_instances,
                           latency_cell(o.delivered.ttft), latency_cell(o.delivered.tpot), o.serves,
