@@ -79,10 +79,10 @@ TEST_CASE("a trace beside its request is found", "[cli][plan]") {
 
 TEST_CASE("flags of a plan that make no sense are refused", "[cli][plan][bad]") {
   check_refused(plan({"--replan"}), "--sensitivity");
-  check_refused(plan({"--ttft-p99-s", "0"}), "/targets/ttft_p99_s: 0");
+  check_refused(plan({"--ttft-p99-s", "0"}), "/targets/ttft_p99: 0");
   check_refused(plan({"--confidence", "1.5"}), "/targets/confidence");
   check_refused(plan({"--trace", "no-such-file.csv"}), "no-such-file.csv");
-  check_refused(plan({"--growth", R"({"factor": 2})"}), "/growth/periods");
+  check_refused(plan({"--growth", R"({"factor": 2})"}), "/growth: missing key 'periods'");
   check_refused(plan({"--peak-factor", "trace"}), "'trace' needs a trace with arrival times");
 }
 
