@@ -9,7 +9,8 @@ readonly FATHOM_PACKAGES=(
 )
 # What `fathom measure` compares with and talks through. A build without them lacks the libraries'
 # columns and --collectives, and nothing else.
-readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev)
+readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev
+  python3-jsonschema)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

@@ -27,12 +27,15 @@ struct Request {
   bool replan = false;
   double step = 0.2;
   std::string against;
+  bool exhaustive = false;
 };
 
-study::PlanResult searched(const study::PlanRequest& question, int threads) {
+study::PlanResult searched(const study::PlanRequest& question, const Request& request) {
   Progress progress("plan");
-  study::PlanResult result = study::search_plans(
-      question, {.threads = threads, .progress = [&](double share) { progress.report(share); }});
+  study::PlanResult result =
+      study::search_plans(question, {.threads = request.threads,
+                                     .exhaustive = request.exhaustive,
+                                     .progress = [&](double share) { progress.report(share); }});
   progress.finish();
   return result;
 }
@@ -52,7 +55,8 @@ study::PlanStudies studied(const study::PlanResult& result, const Request& reque
 }
 
 // A result as it was written, or the answer to a request.
-nlohmann::json answer_in(const PlanFlags& flags, int threads, std::vector<report::Input>& inputs) {
+nlohmann::json answer_in(const PlanFlags& flags, const Request& request,
+                         std::vector<report::Input>& inputs) {
   if (!flags.file.empty()) {
     const std::string text = read_text(flags.file);
     nlohmann::json document = parse_json(text, flags.file);
@@ -67,7 +71,7 @@ nlohmann::json answer_in(const PlanFlags& flags, int threads, std::vector<report
   }
   const NamedRequest named = resolve(flags);
   inputs.insert(inputs.end(), named.inputs.begin(), named.inputs.end());
-  return study::to_json(searched(named.request, threads));
+  return study::to_json(searched(named.request, request));
 }
 
 int compare(const Request& request) {
@@ -77,8 +81,8 @@ int compare(const Request& request) {
         "--sensitivity with it");
   }
   std::vector<report::Input> inputs;
-  const nlohmann::json a = answer_in(request.flags, request.threads, inputs);
-  const nlohmann::json b = answer_in({.file = request.against}, request.threads, inputs);
+  const nlohmann::json a = answer_in(request.flags, request, inputs);
+  const nlohmann::json b = answer_in({.file = request.against}, request, inputs);
   const auto comparison =
       study::compare_plans(a, request.flags.file + "#", b, request.against + "#");
   report::Document document = report::comparison_document(comparison);
@@ -90,7 +94,7 @@ int compare(const Request& request) {
 int run(const Request& request) {
   if (!request.against.empty()) return compare(request);
   const NamedRequest named = resolve(request.flags);
-  const study::PlanResult result = searched(named.request, request.threads);
+  const study::PlanResult result = searched(named.request, request);
   const study::PlanStudies studies = studied(result, request);
   report::Document document = report::capacity_document(result, studies);
   document.metadata.inputs.insert(document.metadata.inputs.begin(), named.inputs.begin(),
@@ -134,6 +138,8 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_option("--threads", request->threads, "Threads of the search; 0: all cores")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");
+  command->add_flag("--exhaustive", request->exhaustive,
+                    "Evaluate what bounds rule out too: the same answer, later");
   add_output_options(*command, request->output,
                      {"table", "json", "markdown", "html", "csv", "svg"});
   command->footer(

@@ -19,6 +19,7 @@ inline constexpr int kBug = 1;
 inline constexpr int kInput = 2;
 inline constexpr int kInfeasible = 3;
 inline constexpr int kOutsideTolerance = 4;
+inline constexpr int kInterrupted = 130;  // as a shell reports SIGINT; what was done is kept
 
 /// --format and --output of a command.
 struct OutputOptions {
@@ -29,6 +30,10 @@ struct OutputOptions {
 /// Adds --format {formats…} and -o/--output to a subcommand.
 void add_output_options(CLI::App& command, OutputOptions& options,
                         const std::vector<std::string>& formats);
+
+/// --format alone, for a command whose -o is something else.
+void add_format_option(CLI::App& command, OutputOptions& options,
+                       const std::vector<std::string>& formats);
 
 /// Renders `document` as table (terminal), markdown, html, csv or svg (its first plot), or `data`
 /// as json, and writes it whole or not at all. Fills the document's metadata with version and
@@ -60,6 +65,9 @@ void add_plan(CLI::App& app, int& exit_code);
 void add_measure(CLI::App& app, int& exit_code);
 void add_calibrate(CLI::App& app, int& exit_code);
 void add_extrapolate(CLI::App& app, int& exit_code);
+void add_sweep(CLI::App& app, int& exit_code);
+void add_merge(CLI::App& app, int& exit_code);
+void add_report(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
 void add_run_model(CLI::App& app, int& exit_code);

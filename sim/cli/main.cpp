@@ -32,6 +32,9 @@ constexpr std::array kVerbs{
     Verb{"compare", add_compare},
     Verb{"roofline", add_roofline},
     Verb{"plan", add_plan},
+    Verb{"sweep", add_sweep},
+    Verb{"merge", add_merge},
+    Verb{"report", add_report},
     Verb{"validate", add_validate},
     Verb{"measure", add_measure},
     Verb{"calibrate", add_calibrate},
@@ -57,6 +60,8 @@ constexpr const char* kFooter =
     "  fathom compare --base deepseek-v3 --attention mha,gqa-8,mla\n"
     "  fathom roofline examples/deepseek-v3-h800-decode.json\n"
     "  fathom plan examples/plan-deepseek-v3.json       the smallest cluster for a traffic\n"
+    "  fathom sweep examples/sweep-decode.json -o decode.db     many scenarios into a database\n"
+    "  fathom report decode.db --format html -o decode.html     what is in it\n"
     "  fathom validate                                  published results against the model\n"
     "  fathom validate --measured DIR                   measured kernel tables, cross-validated\n"
     "  fathom calibrate --import DIR -o FILE            fit the time model to your own timings\n"
@@ -70,13 +75,25 @@ constexpr const char* kFooter =
     "that holds both when the program cannot find it by itself.\n"
     "\n"
     "Exit codes: 0 ok, 1 a bug of ours, 2 a mistake in the input, 3 the run is infeasible,\n"
-    "4 a validation outside its tolerance.";
+    "4 a validation outside its tolerance, 130 interrupted (what was done is kept).";
 
-// One line whatever a library or a file name put into it.
-std::string one_line(std::string_view text) { return printable(text, text.size()); }
+// One line whatever a library or a file name put into it. Only a syntax error shows the place on
+// indented lines of its own.
+std::string shown_lines(std::string_view text) {
+  constexpr std::string_view kIndented = "\n    ";
+  std::string out;
+  while (true) {
+    const std::size_t cut = text.find(kIndented);
+    const std::string_view line = text.substr(0, cut);
+    out += printable(line, line.size());
+    if (cut == std::string_view::npos) return out;
+    out += kIndented;
+    text.remove_prefix(cut + kIndented.size());
+  }
+}
 
 int fail(int code, std::string_view kind, std::string_view message) {
-  fmt::print(stderr, "{}: {}\n", kind, one_line(message));
+  fmt::print(stderr, "{}: {}\n", kind, shown_lines(message));
   return code;
 }
 

@@ -95,8 +95,8 @@ void print(std::string_view text) {
   }
 }
 
-void add_output_options(CLI::App& command, OutputOptions& options,
-                        const std::vector<std::string>& formats) {
+void add_format_option(CLI::App& command, OutputOptions& options,
+                       const std::vector<std::string>& formats) {
   const auto known = [formats](const std::string& found) {
     const std::vector<std::string_view> names(formats.begin(), formats.end());
     for (const std::string_view name : names) {
@@ -110,6 +110,11 @@ void add_output_options(CLI::App& command, OutputOptions& options,
   command.add_option("--format", options.format, fmt::format("{}", fmt::join(formats, ", ")))
       ->check(known)
       ->option_text("FORMAT [" + options.format + "]");
+}
+
+void add_output_options(CLI::App& command, OutputOptions& options,
+                        const std::vector<std::string>& formats) {
+  add_format_option(command, options, formats);
   command.add_option("-o,--output", options.output, "Write to a file, whole or not at all")
       ->option_text("FILE");
 }

@@ -33,11 +33,25 @@ std::string Progress::time_left(double share, Clock::time_point now) const {
 void Progress::report(double share) {
   if (!terminal_) return;
   const std::lock_guard lock(mutex_);
+  show(share, "");
+}
+
+void Progress::report_count(std::int64_t done, std::int64_t all, const char* things) {
+  if (!terminal_ || all <= 0) return;
+  const std::lock_guard lock(mutex_);
+  if (first_count_ < 0) first_count_ = done;
+  const double passed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double rate = static_cast<double>(done - first_count_) / passed;
+  show(static_cast<double>(done) / static_cast<double>(all),
+       fmt::format(", {:.0f} {}/s", rate, things));
+}
+
+void Progress::show(double share, const std::string& rate) {
   const Clock::time_point now = Clock::now();
   if (now < next_) return;
   next_ = now + kPause;
   shown_ = true;
-  fmt::print(stderr, "\r{}: {:3.0f} %{:<16}", what_, 100.0 * share, time_left(share, now));
+  fmt::print(stderr, "\r{}: {:3.0f} %{}{:<16}", what_, 100.0 * share, rate, time_left(share, now));
   std::fflush(stderr);
 }
 

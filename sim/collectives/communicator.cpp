@@ -3,13 +3,11 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
 
 #include "collectives/mpi/module.h"
 #include "core/error.hpp"
+#include "core/modules.hpp"
 
 namespace fathom::collectives {
 
@@ -39,13 +37,6 @@ constexpr const char* kHowToBuild =
     "--collectives: no MPI module (fathom_mpi.so) beside the program; install libopenmpi-dev and "
     "openmpi-bin, then build again";
 
-// What Open MPI, MPICH, Intel MPI and Slurm's PMIx tell a process that they start. Without a
-// launcher Open MPI would start a daemon of its own only to find one rank.
-bool started_by_launcher() {
-  constexpr std::array kVariables{"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK"};
-  return std::ranges::any_of(kVariables, [](const char* v) { return std::getenv(v) != nullptr; });
-}
-
 template <class Function>
 void find(void* library, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, name));
@@ -54,13 +45,9 @@ void find(void* library, const char* name, Function& function) {
 }
 
 void* open_library() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto path = program.parent_path() / "fathom_mpi.so";
-  if (!std::filesystem::exists(path, error)) throw InputError{kHowToBuild};
-  // Plug-ins of Open MPI look up the symbols of the library that loads them.
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (library == nullptr) throw InputError{std::string{"--collectives: "} + dlerror()};
+  std::string error;
+  void* library = open_module("fathom_mpi.so", ModuleScope::global, &error);
+  if (library == nullptr) throw InputError{error.empty() ? kHowToBuild : "--collectives: " + error};
   return library;
 }
 
@@ -88,7 +75,7 @@ const Communicator::Module& Communicator::Module::loaded() {
 }
 
 Communicator::Communicator() {
-  if (!started_by_launcher()) throw InputError{kHowToStart};
+  if (!started_by_mpi_launcher()) throw InputError{kHowToStart};
   module_ = &Module::loaded();
   if (module_->start() != 0) throw InputError{"--collectives: MPI does not start here"};
   rank_ = module_->rank();

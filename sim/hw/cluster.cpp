@@ -227,7 +227,7 @@ Cluster parse_cluster(const nlohmann::json& document, std::string_view where) {
   Cluster cluster;
   cluster.id = file.string("id");
   cluster.status = word(file, "status", kStatuses);
-  file.ignore("note");
+  file.ignore({"$schema", "note"});
   file.ignore("calibration");  // samples and errors, for people
   if (auto machine = file.object_opt("machine")) read_machine(std::move(*machine), cluster);
   FigureReader figures{read_sources(file)};

@@ -256,7 +256,7 @@ EfficiencySet parse_at(const nlohmann::json& document, std::string_view where, i
   const std::array schemas{kSchema};
   file.choice("schema", schemas);
   const auto set_name = file.string("name");
-  file.ignore("note");
+  file.ignore({"$schema", "note"});
   const auto sources = read_sources(file);
 
   Inherited from;

@@ -102,7 +102,7 @@ StepTime evaluate(StepModel& m, const model::StepShape& step) {
   const timing::TimingOptions timing_options{
       .overlap = micro == 2,
       .order = decode && m.plan.fixed_order ? timing::Order::half_layer : timing::Order::greedy};
-  timing::time_graph(m.mapped, m.cluster, timing_options, m.timed);
+  timing::time_graph(m.mapped, m.cluster, timing_options, m.timed, m.remembered);
 
   StepTime out;
   out.micro_batches = static_cast<double>(in_flight);

@@ -22,7 +22,8 @@ struct HostCosts {
 
 /// A model cut by a plan on a machine, ready to be asked for the time of any step: everything that
 /// does not depend on the shape is prepared once. Copy one per thread: evaluate() writes into its
-/// buffers and allocates nothing after the first call of a phase.
+/// buffers and allocates nothing after the first call of a phase. What make_step_model() put in
+/// stays as it is, but for plan.two_batch_overlap and host.
 struct StepModel {
   model::ArchSpec arch;
   hw::Cluster cluster;
@@ -38,6 +39,7 @@ struct StepModel {
   model::OpGraph graph;
   mapping::MappedGraph mapped;
   timing::TimedGraph timed;
+  timing::Remembered remembered;
   std::vector<timing::StageProgram>
       programs;  // per rank class, for the current phase and draft count
   model::Phase prepared_phase = model::Phase::decode;

@@ -3,10 +3,10 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
+#include "core/modules.hpp"
 #include "kernels/cpu/isa.hpp"
 #include "measure/libraries/module.h"
 
@@ -29,8 +29,8 @@ bool find(void* library, const char* name, Function& function) {
   return function != nullptr;
 }
 
-std::optional<Module> load(const std::filesystem::path& path) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+std::optional<Module> load(const char* file_name) {
+  void* library = open_module(file_name, ModuleScope::local);
   if (library == nullptr) return std::nullopt;
   Module m;
   const bool whole = find(library, "fathom_baseline_name", m.name) &&
@@ -43,18 +43,13 @@ std::optional<Module> load(const std::filesystem::path& path) {
   return m;
 }
 
-std::filesystem::path program_folder() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-}
-
 // The widest vectors that the processor has; what is compiled into the program where no module is.
-Module load_eigen(const std::filesystem::path& folder) {
+Module load_eigen() {
   const auto& cpu = kernels::cpu::cpu_features();
   if (cpu.avx512)
-    if (const auto module = load(folder / "fathom_eigen_avx512.so")) return *module;
+    if (const auto module = load("fathom_eigen_avx512.so")) return *module;
   if (cpu.avx2)
-    if (const auto module = load(folder / "fathom_eigen_avx2.so")) return *module;
+    if (const auto module = load("fathom_eigen_avx2.so")) return *module;
   return {fathom_baseline_name,       fathom_baseline_version, fathom_baseline_linear,
           fathom_baseline_mla_decode, fathom_baseline_run,     fathom_baseline_free};
 }
@@ -62,11 +57,10 @@ Module load_eigen(const std::filesystem::path& folder) {
 std::vector<Module> load_all() {
   // Read by the libraries' thread pools when they are loaded.
   for (const char* variable : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}) setenv(variable, "1", 0);
-  const std::filesystem::path folder = program_folder();
   std::vector<Module> out;
   for (const char* name : {"fathom_onednn.so", "fathom_openblas.so"})
-    if (const auto module = load(folder / name)) out.push_back(*module);
-  out.push_back(load_eigen(folder));
+    if (const auto module = load(name)) out.push_back(*module);
+  out.push_back(load_eigen());
   return out;
 }
 

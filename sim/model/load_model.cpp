@@ -114,7 +114,7 @@ Model load_model(std::string_view name_or_file, const ReadOptions& options) {
     if (auto published = in.object_opt("published"); published && !changed) {
       self_check(*published, model.arch);
     }
-    in.ignore({"published", "not_reproduced", "config"});
+    in.ignore({"$schema", "published", "not_reproduced", "config"});
     in.finish();
   } else {
     model.arch = parse_hf_config(document, shown, options);

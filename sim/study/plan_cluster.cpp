@@ -109,6 +109,7 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
   ClusterPlan p;
   p.serving = serving;
   p.hardware = hardware;
+  p.prefill_hardware = hardware;
   p.prefill = prefill;
   p.decode = decode;
   p.size = size;

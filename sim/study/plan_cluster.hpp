@@ -36,7 +36,7 @@ std::string_view name(Limit::Kind kind);
 /// A complete answer: this many instances of these plans.
 struct ClusterPlan {
   Serving serving = Serving::aggregated;
-  std::size_t hardware = 0;  // index into the request's
+  std::size_t hardware = 0, prefill_hardware = 0;  // of decode and prefill, in the request
   PhasePoint prefill;
   PhasePoint decode;
   Sizing size;

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "study/plan_pairs.hpp"
+
 namespace fathom::study {
 namespace {
 
@@ -15,8 +17,12 @@ std::optional<ClusterPlan> resized(const PlanRequest& request, const ClusterPlan
                         : size_disaggregated(demand, candidate.prefill, candidate.decode,
                                              candidate.size.kv_transfer);
   if (!size) return std::nullopt;
-  ClusterPlan out = make_cluster_plan(request, candidate.hardware, candidate.serving,
-                                      candidate.prefill, candidate.decode, *size);
+  const Machines machines{candidate.prefill_hardware, candidate.hardware};
+  ClusterPlan out =
+      candidate.serving == Serving::aggregated
+          ? make_cluster_plan(request, candidate.hardware, candidate.serving, candidate.prefill,
+                              candidate.decode, *size)
+          : make_pair_plan(request, machines, candidate.prefill, candidate.decode, *size);
   out.prefill_memory = candidate.prefill_memory;
   out.decode_memory = candidate.decode_memory;
   return out;
@@ -24,14 +30,16 @@ std::optional<ClusterPlan> resized(const PlanRequest& request, const ClusterPlan
 
 std::optional<ClusterPlan> smallest_resized(const PlanRequest& request, const PlanResult& result) {
   std::optional<ClusterPlan> best;
-  for (const HardwareResult& h : result.hardware) {
-    for (const ServingResult& s : h.serving) {
-      for (const ClusterPlan& c : s.candidates) {
-        auto now = resized(request, c);
-        if (now && (!best || smaller(*now, *best))) best = std::move(now);
-      }
+  const auto consider = [&](const ServingResult& s) {
+    for (const ClusterPlan& c : s.candidates) {
+      auto now = resized(request, c);
+      if (now && (!best || smaller(*now, *best))) best = std::move(now);
     }
+  };
+  for (const HardwareResult& h : result.hardware) {
+    for (const ServingResult& s : h.serving) consider(s);
   }
+  for (const PairResult& p : result.pairs) consider(p.serving);
   return best;
 }
 

@@ -62,7 +62,7 @@ class Grower {
 
   Walk prefill() {
     infer::StepModel model =
-        step_model(request_, request_.hardware[cluster_.hardware], cluster_.prefill.plan);
+        step_model(request_, request_.hardware[cluster_.prefill_hardware], cluster_.prefill.plan);
     const double fresh = request_.traffic.input_tokens - cached_tokens(request_.traffic);
     PhasePoint point = cluster_.prefill;
     Walk out = start(point);

@@ -14,19 +14,27 @@ using nlohmann::json;
 
 constexpr std::uint64_t kSeed = 1;
 
-Sizing delivered_on(const PlanRequest& request, const ClusterPlan& plan,
-                    const hw::Cluster& cluster) {
-  const auto prefill = prefill_again(request, cluster, plan.prefill);
-  const auto decode = decode_again(request, cluster, plan.decode);
+// The machines of both phases; the same one twice for most clusters.
+struct Sides {
+  hw::Cluster prefill;
+  hw::Cluster decode;
+};
+
+Seconds transfer(const PlanRequest& request, const Sides& on) {
+  return std::max(kv_transfer_time(request, on.prefill), kv_transfer_time(request, on.decode));
+}
+
+Sizing delivered_on(const PlanRequest& request, const ClusterPlan& plan, const Sides& on) {
+  const auto prefill = prefill_again(request, on.prefill, plan.prefill);
+  const auto decode = decode_again(request, on.decode, plan.decode);
   FATHOM_EXPECT(prefill && decode, "kernel times do not change what fits in memory");
   const bool apart = plan.serving == Serving::disaggregated;
-  return deliver(demand_of(request),
-                 {.serving = plan.serving,
-                  .prefill = *prefill,
-                  .decode = *decode,
-                  .kv_transfer = apart ? kv_transfer_time(request, cluster) : Seconds{},
-                  .prefill_instances = plan.size.prefill_instances,
-                  .decode_instances = plan.size.decode_instances});
+  return deliver(demand_of(request), {.serving = plan.serving,
+                                      .prefill = *prefill,
+                                      .decode = *decode,
+                                      .kv_transfer = apart ? transfer(request, on) : Seconds{},
+                                      .prefill_instances = plan.size.prefill_instances,
+                                      .decode_instances = plan.size.decode_instances});
 }
 
 struct Target {
@@ -84,6 +92,12 @@ json seconds_json(Seconds t) { return std::isfinite(t.value) ? json(t.value) : j
 
 }  // namespace
 
+PlanRequest in_precision_of(const PlanRequest& request, const PhasePoint& point) {
+  PlanRequest out = request;
+  out.options.precision = precisions(request)[point.precision].precision;
+  return out;
+}
+
 std::optional<PhasePoint> decode_again(const PlanRequest& request, const hw::Cluster& cluster,
                                        const PhasePoint& point) {
   infer::StepModel model = step_model(request, cluster, point.plan);
@@ -117,14 +131,16 @@ PlanOdds odds_of(const PlanRequest& request, const ClusterPlan& plan, int count)
   const std::vector<Target> targets = targets_of(request.targets);
   if (targets.empty()) return odds;
   const auto& machines = request.as_calibrated.empty() ? request.hardware : request.as_calibrated;
-  const hw::Cluster& calibrated = machines[plan.hardware];
-  const Sizing exact = delivered_on(request, plan, calibrated);
+  const PlanRequest of_precision = in_precision_of(request, plan.decode);
+  const Sides calibrated{machines[plan.prefill_hardware], machines[plan.hardware]};
+  const Sizing exact = delivered_on(of_precision, plan, calibrated);
   std::vector<std::vector<double>> samples(targets.size());
   int all = 0;
   for (const Draw& draw : draws(count, kSeed)) {
-    hw::Cluster drawn = calibrated;
-    vary(drawn, draw);
-    const Sizing s = delivered_on(request, plan, drawn);
+    Sides drawn = calibrated;
+    vary(drawn.prefill, draw);
+    vary(drawn.decode, draw);
+    const Sizing s = delivered_on(of_precision, plan, drawn);
     bool every = true;
     for (std::size_t i = 0; i < targets.size(); ++i) {
       samples[i].push_back(latency(s, targets[i]).value);

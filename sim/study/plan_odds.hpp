@@ -35,8 +35,11 @@ struct PlanOdds {
 /// was made for slower kernels; odds are those of the kernels as calibrated.
 PlanOdds odds_of(const PlanRequest& request, const ClusterPlan& plan, int draws = 256);
 
+/// The request in the formats of a point.
+PlanRequest in_precision_of(const PlanRequest& request, const PhasePoint& point);
+
 /// The same plan, batch and drafts or chunks on another machine or for another traffic; nothing
-/// when it no longer fits in memory.
+/// when it no longer fits in memory. `request` has the point's precision.
 std::optional<PhasePoint> decode_again(const PlanRequest& request, const hw::Cluster& cluster,
                                        const PhasePoint& point);
 std::optional<PhasePoint> prefill_again(const PlanRequest& request, const hw::Cluster& cluster,

@@ -20,9 +20,10 @@ json seconds_json(Seconds t) { return std::isfinite(t.value) ? json(t.value) : j
 
 std::vector<Outage> outages_of(const PlanRequest& request, const ClusterPlan& plan) {
   std::vector<Outage> out;
-  const std::int64_t nodes = plan.spare_nodes;
+  const std::int64_t nodes = request.spare_nodes;
   if (nodes == 0) return out;
   const std::int64_t per_node = request.hardware[plan.hardware].devices_per_node;
+  const std::int64_t prefill_node = request.hardware[plan.prefill_hardware].devices_per_node;
   const Demand demand = demand_of(request);
   const auto add = [&](std::string when, std::int64_t prefills, std::int64_t decodes) {
     Outage o{.when = std::move(when),
@@ -38,7 +39,7 @@ std::vector<Outage> outages_of(const PlanRequest& request, const ClusterPlan& pl
   };
   const std::string which = nodes == 1 ? "a node" : std::to_string(nodes) + " nodes";
   if (plan.serving == Serving::disaggregated) {
-    add(which + " of prefill lost", lost(nodes, per_node, plan.prefill), 0);
+    add(which + " of prefill lost", lost(nodes, prefill_node, plan.prefill), 0);
     add(which + " of decode lost", 0, lost(nodes, per_node, plan.decode));
   } else {
     add(which + " lost", 0, lost(nodes, per_node, plan.decode));

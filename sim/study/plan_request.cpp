@@ -19,9 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kMaxDevices = 1 << 20;
 constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
-constexpr std::array<std::string_view, 2> kServing{"aggregated", "disaggregated"};
 
 model::ReadOptions read_model_options(JsonReader& in) {
   model::ReadOptions options;
@@ -76,69 +74,6 @@ void check_percentiles(JsonReader& in, PlanRequest& r) {
   r.traffic.queueing = true;
 }
 
-void read_overlap(JsonReader& in, SearchSpace& space) {
-  if (!in.has("two_batch_overlap")) return;
-  const json& value = in.raw("two_batch_overlap");
-  const json list = value.is_array() ? value : json::array({value});
-  space.without_overlap = space.with_overlap = false;
-  for (const json& item : list) {
-    if (!item.is_boolean()) {
-      in.fail("two_batch_overlap", "expected true, false or a list of them");
-    }
-    (item.get<bool>() ? space.with_overlap : space.without_overlap) = true;
-  }
-  if (list.empty()) in.fail("two_batch_overlap", "an empty list; expected true, false or both");
-}
-
-void read_serving(JsonReader& in, SearchSpace& space) {
-  if (!in.has("serving")) return;
-  space.aggregated = space.disaggregated = false;
-  const std::vector<std::string> words = in.strings("serving");
-  if (words.empty()) in.fail("serving", "an empty list; expected 'aggregated', 'disaggregated'");
-  for (const std::string& word : words) {
-    if (std::ranges::find(kServing, word) == kServing.end()) {
-      in.fail("serving", fmt::format("unknown '{}'{}; expected 'aggregated' or 'disaggregated'",
-                                     word, did_you_mean(word, kServing)));
-    }
-    (word == kServing[0] ? space.aggregated : space.disaggregated) = true;
-  }
-}
-
-void read_list(JsonReader& in, std::string_view key, std::int64_t min,
-               std::vector<std::int64_t>& out) {
-  in.ignore(key);  // null: automatic
-  if (!in.has(key)) return;
-  out = in.integers(key, min, kMaxDevices);
-  std::ranges::sort(out);
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-}
-
-SearchSpace read_search(JsonReader in) {
-  SearchSpace s;
-  for (const auto& [key, list] : {std::pair{"tp", &s.tp}, std::pair{"pp", &s.pp},
-                                  std::pair{"dp", &s.dp}, std::pair{"ep", &s.ep}}) {
-    read_list(in, key, 1, *list);
-  }
-  read_list(in, "draft_tokens", 0, s.draft_tokens);
-  read_list(in, "chunk_tokens", 0, s.chunk_tokens);
-  if (s.draft_tokens.empty()) in.fail("draft_tokens", "an empty list; expected numbers such as 0");
-  if (s.draft_tokens.back() > 64) {
-    in.fail("draft_tokens", fmt::format("{}; expected at most 64", s.draft_tokens.back()));
-  }
-  if (s.chunk_tokens.empty()) in.fail("chunk_tokens", "an empty list; 0 means whole prompts");
-  read_overlap(in, s);
-  read_serving(in, s);
-  s.max_devices = in.integer_or("max_devices", s.max_devices, 1, kMaxDevices);
-  s.max_instance_devices = in.integer_or(
-      "max_instance_devices", std::min(s.max_instance_devices, s.max_devices), 1, kMaxDevices);
-  if (s.max_instance_devices > s.max_devices) {
-    in.fail("max_instance_devices",
-            fmt::format("{} exceeds max_devices = {}", s.max_instance_devices, s.max_devices));
-  }
-  in.finish();
-  return s;
-}
-
 void read_drafts(JsonReader& in, PlanRequest& r) {
   const bool drafts = r.search.draft_tokens.back() > 0;
   if (drafts && r.model.arch.mtp_kind == model::MtpKind::none) {
@@ -189,29 +124,6 @@ void read_price(JsonReader& in, PlanRequest& r) {
   prices.finish();
 }
 
-json as_list(const std::vector<std::int64_t>& values) {
-  return values.empty() ? json(nullptr) : json(values);
-}
-
-json search_json(const SearchSpace& s) {
-  json overlap = json::array();
-  if (s.without_overlap) overlap.push_back(false);
-  if (s.with_overlap) overlap.push_back(true);
-  json serving = json::array();
-  if (s.aggregated) serving.push_back(kServing[0]);
-  if (s.disaggregated) serving.push_back(kServing[1]);
-  return {{"tp", as_list(s.tp)},
-          {"pp", as_list(s.pp)},
-          {"dp", as_list(s.dp)},
-          {"ep", as_list(s.ep)},
-          {"draft_tokens", s.draft_tokens},
-          {"chunk_tokens", s.chunk_tokens},
-          {"two_batch_overlap", std::move(overlap)},
-          {"serving", std::move(serving)},
-          {"max_instance_devices", s.max_instance_devices},
-          {"max_devices", s.max_devices}};
-}
-
 json model_patch_json(const std::vector<std::string>& sets) {
   json patch = json::object();
   for (const std::string& set : sets) {
@@ -240,13 +152,15 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
   r.traffic = read_traffic(in.object("traffic"), r.model.arch, folder_of(where));
   if (auto targets = in.object_opt("targets")) r.targets = read_targets(*std::move(targets));
   check_percentiles(in, r);
-  if (auto search = in.object_opt("search")) r.search = read_search(*std::move(search));
-  read_drafts(in, r);
   r.options.precision = model::default_precision(r.model.arch);
   if (in.has("precision")) {
     r.options.precision =
         parse_precision(in.raw("precision"), in.at("precision"), r.options.precision);
   }
+  if (auto search = in.object_opt("search")) {
+    r.search = read_search(*std::move(search), r.options.precision);
+  }
+  read_drafts(in, r);
   r.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
   read_expert_load(in, r);
   r.utilisation = in.number_or("utilisation", r.utilisation, 0.01, 1.0);
@@ -281,7 +195,7 @@ json to_json(const PlanRequest& r) {
            {"hardware", std::move(hardware)},
            {"traffic", to_json(r.traffic)},
            {"targets", to_json(r.targets)},
-           {"search", search_json(r.search)},
+           {"search", to_json(r.search)},
            {"precision", model::to_json(r.options.precision)},
            {"elementwise", kElementwise[r.options.fused_elementwise ? 1 : 0]},
            {"acceptance", r.acceptance},
@@ -292,6 +206,11 @@ json to_json(const PlanRequest& r) {
   if (r.growth) out["growth"] = to_json(*r.growth);
   if (r.spare_nodes > 0) out["spare_nodes"] = r.spare_nodes;
   return out;
+}
+
+std::vector<NamedPrecision> precisions(const PlanRequest& request) {
+  if (!request.search.precision.empty()) return request.search.precision;
+  return {{.name = "", .precision = request.options.precision}};
 }
 
 std::optional<double> device_price(const PlanRequest& request, const hw::Cluster& cluster) {

@@ -15,27 +15,11 @@
 #include "study/efficiency_choice.hpp"
 #include "study/growth.hpp"
 #include "study/load_source.hpp"
+#include "study/search_space.hpp"
 #include "study/targets.hpp"
 #include "study/traffic.hpp"
 
 namespace fathom::study {
-
-/// What is tried. An empty list means: what makes sense for the model and the machine.
-struct SearchSpace {
-  std::vector<std::int64_t> tp;               // automatic: 1, 2, 4, 8, 16
-  std::vector<std::int64_t> pp;               // automatic: 1, 2
-  std::vector<std::int64_t> dp;               // automatic: powers of two; 1 without experts
-  std::vector<std::int64_t> ep;               // automatic: divisors of tp*dp; 1 without experts
-  std::vector<std::int64_t> draft_tokens{0};  // MTP drafts per decode step
-  std::vector<std::int64_t> chunk_tokens{0};  // longest piece of a prompt per step; 0: whole
-  bool without_overlap = true;                // two_batch_overlap contains false
-  bool with_overlap = true;                   // … contains true
-  bool aggregated = true;                     // serving contains "aggregated"
-  bool disaggregated = true;                  // … contains "disaggregated"
-  std::int64_t max_instance_devices = 256;    // one copy of the model
-  std::int64_t max_devices = 16384;           // the whole cluster
-  bool operator==(const SearchSpace&) const = default;
-};
 
 /// The question: the cluster that serves this traffic within these targets.
 struct PlanRequest {
@@ -64,6 +48,9 @@ PlanRequest load_plan_request(std::string_view file);
 
 /// With every default spelled out; parsing it gives the same request.
 nlohmann::json to_json(const PlanRequest& request);
+
+/// The number formats that are tried: the search's variants, or the request's own without a name.
+std::vector<NamedPrecision> precisions(const PlanRequest& request);
 
 /// $ per device and hour: the override, else the profile's; nothing when unknown.
 std::optional<double> device_price(const PlanRequest& request, const hw::Cluster& cluster);

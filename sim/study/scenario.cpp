@@ -11,6 +11,7 @@
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
 #include "mapping/map.hpp"
+#include "study/library.hpp"
 
 namespace fathom::study {
 namespace {
@@ -21,7 +22,6 @@ constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
 constexpr std::array<std::string_view, 2> kOrders{"greedy", "half_layer"};
 constexpr std::array<std::string_view, 5> kAllToAll{"automatic", "throughput", "low_latency",
                                                     "hybrid", "gather"};
-constexpr double kMaxCount = 1e9;
 constexpr std::int64_t kMaxRanks = 1 << 20;
 
 // A name or file that must exist, so that a complaint points at the field and not into thin air.
@@ -53,63 +53,6 @@ model::ReadOptions read_options(JsonReader& in) {
       options.sets.push_back(fmt::format("{}={}", item.key(), item.value().dump()));
   }
   return options;
-}
-
-// `<what>` of the whole instance, or `<what>_per_gpu` times its devices; exactly one of them.
-double instance_count(JsonReader& in, const std::string& what, const mapping::Plan& plan) {
-  const std::string per_gpu = what + "_per_gpu";
-  if (in.has(what) && in.has(per_gpu))
-    in.fail(per_gpu, fmt::format("contradicts '{}'; give one of them", what));
-  if (in.has(per_gpu)) {
-    return in.number(per_gpu, 1e-6, kMaxCount) * static_cast<double>(mapping::devices(plan));
-  }
-  if (!in.has(what)) in.fail(what, fmt::format("missing; expected '{}' or '{}'", what, per_gpu));
-  return in.number(what, 1.0, kMaxCount);
-}
-
-void within_limit(const JsonReader& in, std::string_view key, double tokens,
-                  const model::ArchSpec& arch) {
-  const auto limit = static_cast<double>(arch.max_position_embeddings);
-  if (limit > 0.0 && tokens > limit) {
-    in.fail(key, fmt::format("{:.0f} tokens exceed max_position_embeddings = {} of {}", tokens,
-                             arch.max_position_embeddings, arch.name));
-  }
-}
-
-infer::DecodeQuery read_decode(JsonReader& in, const mapping::Plan& plan,
-                               const model::ArchSpec& arch) {
-  infer::DecodeQuery q;
-  q.sequences = instance_count(in, "sequences", plan);
-  q.context_tokens = in.number("context_tokens", 0.0, kMaxCount);
-  q.draft_tokens = in.integer_or("draft_tokens", 0, 0, 64);
-  if (q.draft_tokens > 0 && !in.has("acceptance")) {
-    in.fail("acceptance",
-            "missing; with draft_tokens give the probability that a draft is accepted (0 to 1)");
-  }
-  q.acceptance = in.number_or("acceptance", 0.0, 0.0, 1.0);
-  if (q.draft_tokens == 0 && q.acceptance > 0.0) in.fail("acceptance", "needs draft_tokens >= 1");
-  q.reserve_tokens = in.number_or("reserve_tokens", 0.0, 0.0, kMaxCount);
-  within_limit(in, "context_tokens", q.context_tokens + 1.0 + q.reserve_tokens, arch);
-  return q;
-}
-
-infer::PrefillQuery read_prefill(JsonReader& in, const mapping::Plan& plan,
-                                 const model::ArchSpec& arch) {
-  infer::PrefillQuery q;
-  q.prompts = instance_count(in, "prompts", plan);
-  q.prompt_tokens = in.number("prompt_tokens", 1.0, kMaxCount);
-  q.cached_tokens = in.number_or("cached_tokens", 0.0, 0.0, kMaxCount);
-  if (in.has("chunk_tokens")) q.chunk_tokens = in.number("chunk_tokens", 0.0, kMaxCount);
-  if (q.chunk_tokens > 0.0 && q.chunk_tokens < 1.0) {
-    in.fail("chunk_tokens",
-            fmt::format("found {:g}, expected 0 (whole prompts) or at least 1", q.chunk_tokens));
-  }
-  if (q.cached_tokens >= q.prompt_tokens) {
-    in.fail("cached_tokens", fmt::format("{:g} must be less than prompt_tokens = {:g}",
-                                         q.cached_tokens, q.prompt_tokens));
-  }
-  within_limit(in, "prompt_tokens", q.prompt_tokens, arch);
-  return q;
 }
 
 infer::HostCosts read_host(JsonReader& in) {
@@ -222,21 +165,24 @@ void take_load(const LoadSource& source, Scenario& s) {
 
 }  // namespace
 
-Scenario parse_scenario(const nlohmann::json& document, std::string_view where) {
-  JsonReader in{document, std::string(where)};
+namespace {
+
+// Everything but the workload and the load that follows from it. Where the plan has one, `source`
+// says so.
+Scenario read_setting(JsonReader& in, Library& library, std::optional<LoadSource>& source) {
   Scenario s;
   s.name = in.string_or("name", "");
   in.ignore({"$schema", "comment"});
   const std::string model_name = existing_file(in, "model", "models");
   s.read = read_options(in);
-  s.model = model::load_model(model_name, s.read);
+  s.model = library.model(model_name, s.read);
   if (s.model.arch.kv_cache_only) {
     in.fail("model", fmt::format("{} describes its KV cache only; a step needs the whole model",
                                  s.model.arch.name));
   }
-  s.cluster = hw::load_cluster(hardware_name(in));
+  s.cluster = library.cluster(hardware_name(in));
   s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
-  const auto source = read_plan(in, s);
+  source = read_plan(in, s);
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {
     s.options.precision =
@@ -246,17 +192,47 @@ Scenario parse_scenario(const nlohmann::json& document, std::string_view where) 
   s.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
   s.host = read_host(in);
   check_mla(in, s);
-  const bool decode = in.choice("phase", kPhases) == 1;
-  JsonReader workload = in.object("workload");
-  if (decode) {
-    s.workload = read_decode(workload, s.plan, s.model.arch);
-  } else {
-    s.workload = read_prefill(workload, s.plan, s.model.arch);
-  }
-  workload.finish();
+  if (read_phase(in) == model::Phase::prefill) s.workload = infer::PrefillQuery{};
+  return s;
+}
+
+}  // namespace
+
+model::Phase read_phase(JsonReader& in) {
+  return static_cast<model::Phase>(in.choice("phase", kPhases));
+}
+
+std::optional<Scenario> parse_setting(const nlohmann::json& document, std::string_view where,
+                                      Library& library) {
+  JsonReader in{document, std::string(where)};
+  in.ignore("workload");
+  std::optional<LoadSource> source;
+  Scenario s = read_setting(in, library, source);
+  in.finish();
+  if (source) return std::nullopt;
+  return s;
+}
+
+Scenario parse_scenario(const nlohmann::json& document, std::string_view where, Library& library) {
+  JsonReader in{document, std::string(where)};
+  std::optional<LoadSource> source;
+  Scenario s = read_setting(in, library, source);
+  const model::Phase phase = phase_of(s);
+  JsonReader given = in.object("workload");
+  auto workload =
+      make_workload(read_workload(given, phase), phase, mapping::devices(s.plan), s.model.arch);
+  if (const auto* error = std::get_if<WorkloadError>(&workload))
+    given.fail(name(error->field), error->text);
+  given.finish();
+  s.workload = std::get<Workload>(workload);
   in.finish();
   if (source) take_load(*source, s);
   return s;
+}
+
+Scenario parse_scenario(const nlohmann::json& document, std::string_view where) {
+  Library library;
+  return parse_scenario(document, where, library);
 }
 
 Scenario load_scenario(std::string_view file) {

@@ -12,6 +12,7 @@
 #include "core/si_format.hpp"
 #include "study/kernel_error.hpp"
 #include "study/plan_odds.hpp"
+#include "study/plan_pairs.hpp"
 
 namespace fathom::study {
 namespace {
@@ -133,32 +134,46 @@ std::vector<std::int64_t> both(std::int64_t a, std::int64_t b) {
 PlanRequest narrowed(const PlanRequest& request, const ClusterPlan& plan) {
   PlanRequest out = request;
   out.hardware = {request.hardware[plan.hardware]};
-  if (!out.as_calibrated.empty()) out.as_calibrated = {request.as_calibrated[plan.hardware]};
+  if (plan.prefill_hardware != plan.hardware) {
+    out.hardware.push_back(request.hardware[plan.prefill_hardware]);
+  }
   const mapping::Plan& p = plan.prefill.plan;
   const mapping::Plan& d = plan.decode.plan;
   SearchSpace& s = out.search;
   s.tp = both(p.tp, d.tp);
   s.pp = both(p.pp, d.pp);
   s.dp = both(p.dp, d.dp);
+  s.cp = both(p.cp, d.cp);
   s.ep = both(p.ep, d.ep);
+  s.redundant_experts = both(p.redundant_experts, d.redundant_experts);
   s.aggregated = plan.serving == Serving::aggregated;
   s.disaggregated = !s.aggregated;
   return out;
 }
 
 // The multiple of the request's traffic that the same cluster serves; 0: it does not fit.
-double headroom_of(const PlanRequest& request, const ClusterPlan& plan, std::size_t hardware) {
-  const hw::Cluster& cluster = request.hardware[hardware];
-  const auto prefill = prefill_again(request, cluster, plan.prefill);
-  const auto decode = decode_again(request, cluster, plan.decode);
+double headroom_of(const PlanRequest& question, const ClusterPlan& plan, const Machines& machines) {
+  const PlanRequest request = in_precision_of(question, plan.decode);
+  const auto prefill = prefill_again(request, request.hardware[machines.prefill], plan.prefill);
+  const auto decode = decode_again(request, request.hardware[machines.decode], plan.decode);
   if (!prefill || !decode) return 0.0;
   ClusterPlan moved = plan;
   moved.prefill = *prefill;
   moved.decode = *decode;
   if (plan.serving == Serving::disaggregated) {
-    moved.size.kv_transfer = kv_transfer_time(request, cluster);
+    moved.size.kv_transfer = kv_transfer_time(request, machines);
   }
   return headroom(demand_of(request), fleet_of(moved));
+}
+
+std::optional<double> usd_per_hour(const PlanRequest& request, const ClusterPlan& plan,
+                                   const Machines& machines) {
+  const auto prefill_price = device_price(request, request.hardware[machines.prefill]);
+  const auto decode_price = device_price(request, request.hardware[machines.decode]);
+  if (!prefill_price || !decode_price) return std::nullopt;
+  const double prefills = static_cast<double>(plan.size.prefill_instances) *
+                          static_cast<double>(mapping::devices(plan.prefill.plan));
+  return prefills * *prefill_price + (static_cast<double>(plan.devices) - prefills) * *decode_price;
 }
 
 Moved answer(const PlanRequest& request, const ClusterPlan& plan,
@@ -169,16 +184,17 @@ Moved answer(const PlanRequest& request, const ClusterPlan& plan,
   if (const ClusterPlan* cheap = cheapest_cluster(result)) {
     out.usd_per_million = cheap->cost->usd_per_million_blended;
   }
-  const std::size_t hardware = options.replan ? plan.hardware : 0;
-  const double multiple = headroom_of(request, plan, hardware);
+  const bool pair = plan.prefill_hardware != plan.hardware;
+  const Machines machines = options.replan ? Machines{plan.prefill_hardware, plan.hardware}
+                                           : Machines{pair ? 1U : 0U, 0U};
+  const double multiple = headroom_of(request, plan, machines);
   if (multiple <= 0.0) return out;
   out.load_devices = static_cast<double>(plan.devices) / multiple;
   const Traffic& t = request.traffic;
-  const auto price = device_price(request, request.hardware[hardware]);
-  if (price && t.requests_per_s > 0.0) {
+  if (const auto usd = usd_per_hour(request, plan, machines); usd && t.requests_per_s > 0.0) {
     constexpr double kSecondsPerHour = 3600.0;
     const double tokens = t.requests_per_s * (t.input_tokens + t.output_tokens);
-    out.load_usd_per_million = 1e6 * out.load_devices * *price / kSecondsPerHour / tokens;
+    out.load_usd_per_million = 1e6 * *usd / multiple / kSecondsPerHour / tokens;
   }
   return out;
 }

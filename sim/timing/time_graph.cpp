@@ -90,16 +90,45 @@ class Seen {
   std::size_t next_ = 0;
 };
 
+// Times calls, or knows them from the last graph. What it returns is as if nothing else ran.
+class Clock {
+ public:
+  Clock(const hw::Cluster& cluster, const InSitu& in_situ, Remembered& memory)
+      : cluster_(cluster), in_situ_(in_situ), memory_(memory) {
+    if (memory.sm_share != in_situ.sm_share) memory = {.sm_share = in_situ.sm_share};
+  }
+
+  bool knows(const ops::Op& op, std::size_t n) const {
+    return n < memory_.calls.size() && memory_.calls[n] == op;
+  }
+  const OpTime& time(std::size_t n) const { return memory_.times[n]; }
+
+  /// The call of node n, which equals that of another node of this graph if one is given.
+  void take(const ops::Op& op, std::size_t n, std::optional<std::size_t> equal) {
+    if (n >= memory_.calls.size()) {
+      memory_.calls.resize(n + 1);
+      memory_.times.resize(n + 1);
+    }
+    memory_.calls[n] = op;
+    memory_.times[n] = equal ? memory_.times[*equal] : time_of(op, cluster_, in_situ_);
+  }
+
+ private:
+  const hw::Cluster& cluster_;
+  const InSitu& in_situ_;
+  Remembered& memory_;
+};
+
 void time_nodes(const mapping::MappedGraph& graph, const model::Block& block,
-                const hw::Cluster& cluster, const InSitu& in_situ, TimedGraph& out) {
+                const hw::Cluster& cluster, Clock& clock, TimedGraph& out) {
   const bool whole = experts_whole(graph, block, cluster);
   Seen seen{graph, out};
   for (int i = block.begin; i < block.end; ++i) {
     const auto n = static_cast<std::size_t>(i);
     const mapping::MappedNode& node = graph.nodes[n];
-    const std::optional<std::size_t> known = seen.find(n, i == block.begin);
     TimedNode& timed = out.nodes.emplace_back(node.name, node.lane, node.stage, Seconds{});
-    timed.time = known ? out.nodes[*known].time : time_of(node.op, cluster, in_situ);
+    if (!clock.knows(node.op, n)) clock.take(node.op, n, seen.find(n, i == block.begin));
+    timed.time = clock.time(n);
     if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))
       timed.time.total = Seconds{};  // inside the experts' fitted time
   }
@@ -170,13 +199,14 @@ double times_per_step(const model::Block& block, std::size_t index, const StageP
 }  // namespace
 
 void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
-                const TimingOptions& options, TimedGraph& out) {
+                const TimingOptions& options, TimedGraph& out, Remembered& memory) {
   out.nodes.clear();
   out.tasks.clear();
   out.once.clear();
   out.blocks.clear();
   const InSitu in_situ{sm_share(graph, cluster, options)};
-  for (const model::Block& block : graph.blocks) time_nodes(graph, block, cluster, in_situ, out);
+  Clock clock{cluster, in_situ, memory};
+  for (const model::Block& block : graph.blocks) time_nodes(graph, block, cluster, clock, out);
   if (in_situ.sm_share < 1.0) free_from_communication(graph, cluster, in_situ, out);
   for (const model::Block& block : graph.blocks) cut_tasks(graph, block, out);
 }
@@ -184,7 +214,8 @@ void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
 TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
                       const TimingOptions& options) {
   TimedGraph out;
-  time_graph(graph, cluster, options, out);
+  Remembered nothing;
+  time_graph(graph, cluster, options, out, nothing);
   return out;
 }
 

@@ -38,10 +38,18 @@ struct TimingOptions {
   Order order = Order::half_layer;
 };
 
+/// The calls of the last graph on one cluster and their times: steps that differ in their context
+/// alone, say, share every product, whose time is the dearest to find.
+struct Remembered {
+  std::vector<ops::Op> calls;  // by node
+  std::vector<OpTime> times;
+  double sm_share = 1.0;
+};
+
 /// Reuses `out`'s storage. With overlap and throughput all-to-all kernels, compute runs on the SMs
-/// that those kernels leave.
+/// that those kernels leave. A `memory` belongs to one cluster.
 void time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
-                const TimingOptions& options, TimedGraph& out);
+                const TimingOptions& options, TimedGraph& out, Remembered& memory);
 TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
                       const TimingOptions& options);
 

@@ -57,7 +57,7 @@ double rate(const study::Scenario& scenario, DayEstimate& out, double* per_user 
 
 ProductionDay parse_day(const json& document, std::string_view where) {
   JsonReader in{document, std::string(where)};
-  in.ignore({"comment", "source"});
+  in.ignore({"$schema", "comment", "source"});
   ProductionDay day;
   day.name = in.string("name");
   day.input_tokens = in.number("input_tokens", 1.0, kMaxTokens);

@@ -156,7 +156,8 @@ TEST_CASE("spare nodes bring back what was lost", "[study][outage]") {
     CHECK(o.serves <= 1.0);
     CHECK((o.serves == 1.0) == !o.missed);
   }
-  CHECK(outages_of(result.request, *smallest_cluster(solve(small_request()))).empty());
+  const PlanResult none = solve(small_request());
+  CHECK(outages_of(none.request, *smallest_cluster(none)).empty());
 }
 
 TEST_CASE("sensitivity moves the answer the way the input points", "[study][sensitivity]") {

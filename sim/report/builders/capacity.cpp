@@ -36,8 +36,10 @@ std::string demand_text(const PlanRequest& r) {
                      count_text(t.input_tokens), count_text(t.output_tokens));
 }
 
+std::string whole_text(std::size_t count) { return format_count(static_cast<std::int64_t>(count)); }
+
 std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
-  return result.request.hardware[p.hardware].id;
+  return study::hardware_name(result.request, p);
 }
 
 std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
@@ -103,6 +105,12 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
          fmt::format("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
                      study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
   }
+  if (const ClusterPlan* fast = study::fastest_cluster(result)) {
+    out.figures.push_back(
+        {"fastest cluster", Cell{fast->tokens_per_s_per_user}, "tokens/s/user",
+         fmt::format("{} {}, {}, TPOT {}", fast->devices, hardware_id(result, *fast),
+                     study::name(fast->serving), format_seconds(fast->size.tpot))});
+  }
   return out;
 }
 
@@ -159,6 +167,12 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
     out.push_back(
         "The wait for a decode slot is not part of TTFT: it delays the second token. Replicas of "
         "one instance step together, at the pace of the mean prompt.");
+  }
+  if (r.search.pair_hardware) {
+    out.push_back(
+        "With a machine for each phase, the KV cache crosses the slower of the two outermost "
+        "links, "
+        "both sides run in the same number formats, and each pays its own price.");
   }
   if (t.prefix_hit > 0.0) {
     out.push_back(
@@ -292,16 +306,14 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level,
     add_front(blocks, result, level);
   }
   blocks.push_back(Heading{level, "Everything that was tried", "tried"});
-  std::size_t plans = 0;
-  std::size_t points = 0;
-  for (const study::HardwareResult& h : result.hardware) {
-    plans += h.plans;
-    points += h.decode_points + h.prefill_points;
-  }
+  const study::SearchCounts tried = study::total_counts(result);
   blocks.push_back(Paragraph{fmt::format(
-      "{} plans on {} machine{}, {} feasible points of plan, batch and overlap.",
-      format_count(static_cast<std::int64_t>(plans)), result.hardware.size(),
-      result.hardware.size() == 1 ? "" : "s", format_count(static_cast<std::int64_t>(points)))});
+      "{} plans on {} machine{}; {} candidates fit in memory (a plan with its overlap, kernels, "
+      "drafts or chunks, and a batch of one phase): {} evaluated, {} ruled out by bounds that "
+      "cannot change the answer.",
+      whole_text(tried.plans), result.hardware.size(), result.hardware.size() == 1 ? "" : "s",
+      whole_text(tried.decode_points + tried.prefill_points), whole_text(tried.evaluated),
+      whole_text(tried.pruned))});
   Table candidates = candidates_table(result);
   if (!candidates.rows.empty()) {
     blocks.push_back(Details{"Candidates", {std::move(candidates)}});

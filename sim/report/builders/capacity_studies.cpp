@@ -95,7 +95,7 @@ void add_growth(std::vector<Block>& blocks, const PlanResult& result,
                           number_column("input + output", "USD/M tokens"), text_column("exceeds")}};
   for (const GrowthRow& r : rows) {
     const auto& cost = r.plan.cost;
-    table.rows.push_back({r.period, r.demand, result.request.hardware[r.plan.hardware].id,
+    table.rows.push_back({r.period, r.demand, study::hardware_name(result.request, r.plan),
                           std::string(study::name(r.plan.serving)), r.plan.devices, r.plan.nodes,
                           cost ? Cell{cost->usd_per_hour} : Cell{"price unknown"},
                           cost ? Cell{cost->usd_per_million_blended} : Cell{"price unknown"},

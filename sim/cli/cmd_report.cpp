@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/command.hpp"
+#include "core/error.hpp"
+#include "core/json_io.hpp"
+#include "report/builders/capacity.hpp"
+#include "report/builders/sweep.hpp"
+#include "study/plan_search.hpp"
+#include "sweep/database.hpp"
+#include "sweep/export.hpp"
+#include "sweep/summary.hpp"
+
+namespace fathom::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Request {
+  std::string file;
+  OutputOptions output;
+};
+
+// The first bytes of every SQLite file (its documentation, "The Database Header").
+bool is_database(const std::string& file) {
+  constexpr std::string_view kMagic = "SQLite format 3";
+  std::ifstream in(file, std::ios::binary);
+  std::string head(kMagic.size(), '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return in && head == kMagic;
+}
+
+// All rows, as they come: a million of them need no memory.
+void write_rows(sweep::Reader& reader, const OutputOptions& output) {
+  const auto write = [&](std::ostream& out) {
+    output.format == "csv" ? sweep::export_csv(reader, out) : sweep::export_jsonl(reader, out);
+  };
+  if (output.output.empty() || output.output == "-") {
+    write(std::cout);
+    std::cout.flush();
+    return;
+  }
+  expect_writable(output.output);
+  std::ofstream out(output.output, std::ios::binary | std::ios::trunc);
+  write(out);
+  out.close();
+  if (!out) throw InputError(output.output + ": cannot be written whole");
+}
+
+json sweep_text(const sweep::Manifest& manifest) {
+  for (const auto& [name, value] : manifest.provenance.entries) {
+    if (name == "sweep") return json::parse(value);
+  }
+  return json::object();
+}
+
+int report_sweep(const Request& request) {
+  sweep::Reader reader = sweep::Reader::open(request.file);
+  if (request.output.format == "csv" || request.output.format == "jsonl") {
+    write_rows(reader, request.output);
+    return kOk;
+  }
+  const sweep::Manifest& manifest = reader.manifest();
+  const json text = sweep_text(manifest);
+  sweep::Summarizer summarizer(manifest.layout, sweep::objectives_of(text, manifest.layout));
+  std::int64_t next = manifest.range.begin;
+  reader.for_each([&](const sweep::Block& block) {
+    summarizer.add(block);
+    next = block.end;
+  });
+  report::SweepPage page{.name = text.value("name", ""),
+                         .database = request.file,
+                         .points = manifest.whole.end,
+                         .begin = manifest.range.begin,
+                         .end = manifest.range.end,
+                         .next = next,
+                         .summary = summarizer.take()};
+  json data = sweep::to_json(page.summary);
+  data["points"] = page.points;
+  data["range"] = {page.begin, page.end};
+  data["next"] = next;
+  data["provenance"] = manifest.provenance.entries;
+  report::Document document = report::sweep_document(page);
+  for (const auto& [name, value] : manifest.provenance.entries) {
+    if (name != "sweep" && name != "fathom") document.metadata.inputs.push_back({name, value});
+  }
+  emit(std::move(document), data, request.output);
+  return kOk;
+}
+
+int report_plan(const Request& request) {
+  if (request.output.format == "jsonl")
+    throw InputError("--format jsonl: only the rows of a sweep's database are lines");
+  const study::PlanResult result = study::search_plans(study::load_plan_request(request.file));
+  emit(report::capacity_document(result), study::to_json(result), request.output);
+  return study::smallest_cluster(result) != nullptr ? kOk : kInfeasible;
+}
+
+int run(const Request& request) {
+  return is_database(request.file) ? report_sweep(request) : report_plan(request);
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, int& exit_code) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = app.add_subcommand(
+      "report",
+      "A report of a sweep's database, or of a plan request; all rows as CSV or JSON lines");
+  command->add_option("FILE", request->file, "Database of `fathom sweep`, or plan request (JSON)")
+      ->required()
+      ->option_text("FILE");
+  add_output_options(*command, request->output,
+                     {"table", "json", "markdown", "html", "csv", "jsonl", "svg"});
+  command->footer(
+      "Examples:\n"
+      "  fathom report decode.db\n"
+      "  fathom report decode.db --format html -o decode.html\n"
+      "  fathom report decode.db --format csv -o decode.csv       every row of a sweep\n"
+      "  fathom report decode.db --format jsonl | head -3\n"
+      "  fathom report examples/plan-deepseek-v3.json --format markdown");
+  command->callback([request, &exit_code] { exit_code = run(*request); });
+}
+
+}  // namespace fathom::cli

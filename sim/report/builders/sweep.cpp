@@ -1,0 +1,252 @@
+#include "report/builders/sweep.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/si_format.hpp"
+
+namespace fathom::report {
+namespace {
+
+constexpr std::size_t kShownReasons = 8;
+constexpr std::size_t kShownRows = 20;
+
+NumberFormat format_of(const sweep::Column& column) {
+  if (column.name.ends_with("_s") && !column.name.starts_with("tokens"))
+    return NumberFormat::seconds;
+  if (column.name.ends_with("_bytes")) return NumberFormat::bytes_binary;
+  if (column.name.ends_with("_share")) return NumberFormat::percent;
+  return column.kind == sweep::ColumnKind::integer ? NumberFormat::exact
+                                                   : NumberFormat::significant;
+}
+
+// "/plan/tp" is tp to a reader, unless another column ends so too.
+std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  const auto last = [](const std::string& pointer) {
+    return pointer.substr(pointer.rfind('/') + 1);
+  };
+  const auto alike = std::ranges::count_if(
+      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
+  return alike == 1 ? last(name) : name;
+}
+
+Column table_column(const sweep::Column& column, const std::string& header) {
+  if (column.kind == sweep::ColumnKind::text) return text_column(header);
+  const NumberFormat format = format_of(column);
+  const char* unit = format == NumberFormat::seconds        ? "s"
+                     : format == NumberFormat::bytes_binary ? "B"
+                                                            : "";
+  return number_column(header, unit, format);
+}
+
+Cell cell(const sweep::Column& column, double value) {
+  if (std::isnan(value)) return "";
+  if (column.kind == sweep::ColumnKind::text)
+    return column.texts.at(static_cast<std::size_t>(value));
+  Cell out(value);
+  const bool whole = value == std::trunc(value) && std::abs(value) < 1e15;
+  if (whole && format_of(column) == NumberFormat::significant) out.shown = exact_text(out);
+  return out;
+}
+
+// A column whose value never differs says nothing in a table of chosen rows.
+bool varies(const std::vector<const sweep::Row*>& rows, std::size_t input) {
+  return std::ranges::any_of(rows, [&](const sweep::Row* row) {
+    const double a = row->inputs[input];
+    const double b = rows.front()->inputs[input];
+    return a != b && !(std::isnan(a) && std::isnan(b));
+  });
+}
+
+bool says_something(const std::vector<const sweep::Row*>& rows, std::size_t result) {
+  return std::ranges::any_of(
+      rows, [&](const sweep::Row* row) { return !std::isnan(row->results[result]); });
+}
+
+Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
+                 const sweep::Layout& layout) {
+  Table table{.title = std::move(title)};
+  std::vector<std::size_t> inputs;
+  std::vector<std::size_t> results;
+  for (std::size_t i = 0; i < layout.inputs.size(); ++i) {
+    if (varies(rows, i)) inputs.push_back(i);
+  }
+  for (std::size_t i = 0; i < layout.results.size(); ++i) {
+    if (layout.results[i].name != "selected" && says_something(rows, i)) results.push_back(i);
+  }
+  table.columns.push_back(number_column("point", "", NumberFormat::exact));
+  for (const std::size_t i : inputs) {
+    const sweep::Column& column = layout.inputs[i];
+    table.columns.push_back(table_column(column, header_of(layout, column.name)));
+  }
+  for (const std::size_t i : results)
+    table.columns.push_back(table_column(layout.results[i], layout.results[i].name));
+  for (const sweep::Row* row : rows) {
+    std::vector<Cell> cells{row->number};
+    for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
+    for (const std::size_t i : results) cells.push_back(cell(layout.results[i], row->results[i]));
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
+  return fmt::format("{} {}", o.maximize ? "highest" : "lowest", layout.results[o.column].name);
+}
+
+// One column per objective: a row of a database is too wide to read across.
+void add_best(const sweep::Summary& s, Document& out) {
+  out.blocks.push_back(Heading{2, "Best points", ""});
+  Table table{.columns = {text_column("")}};
+  std::vector<const sweep::Row*> rows;
+  for (std::size_t i = 0; i < s.objectives.size(); ++i) {
+    const std::string what = direction(s.objectives[i], s.layout);
+    if (s.best[i].results.empty()) {
+      out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
+      continue;
+    }
+    rows.push_back(&s.best[i]);
+    table.columns.push_back(number_column(what));
+  }
+  if (rows.empty()) return;
+  const auto add = [&](const sweep::Column& column, const std::string& header, auto&& value) {
+    std::vector<Cell> line{header};
+    bool empty = true;
+    for (const sweep::Row* row : rows) {
+      const Cell c = cell(column, value(*row));
+      const std::string text = shown_text(c, table_column(column, header));
+      line.emplace_back(text);
+      empty = empty && text.empty();
+    }
+    if (!empty) table.rows.push_back(std::move(line));
+  };
+  std::vector<Cell> numbers{"point"};
+  for (const sweep::Row* row : rows) numbers.emplace_back(format_count(row->number));
+  table.rows.push_back(std::move(numbers));
+  for (std::size_t i = 0; i < s.layout.inputs.size(); ++i) {
+    add(s.layout.inputs[i], header_of(s.layout, s.layout.inputs[i].name),
+        [i](const sweep::Row& row) { return row.inputs[i]; });
+  }
+  for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
+    if (s.layout.results[i].name == "selected") continue;
+    add(s.layout.results[i], s.layout.results[i].name,
+        [i](const sweep::Row& row) { return row.results[i]; });
+  }
+  out.blocks.push_back(std::move(table));
+}
+
+Plot front_plot(const sweep::Summary& s) {
+  const std::string& x = s.layout.results[s.objectives[0].column].name;
+  const std::string& y = s.layout.results[s.objectives[1].column].name;
+  Plot plot{.title = fmt::format("{} points that nothing beats", s.front.size()),
+            .x = {.label = x, .scale = AxisScale::log},
+            .y = {.label = y, .scale = AxisScale::log}};
+  Series series{.name = "front", .kind = SeriesKind::line_points};
+  for (const sweep::Row& row : s.front) {
+    series.xs.push_back(row.results[s.objectives[0].column]);
+    series.ys.push_back(row.results[s.objectives[1].column]);
+  }
+  const auto positive = [](double v) { return v > 0.0; };
+  if (!std::ranges::all_of(series.xs, positive)) plot.x.scale = AxisScale::linear;
+  if (!std::ranges::all_of(series.ys, positive)) plot.y.scale = AxisScale::linear;
+  if (s.objectives.size() > 2) series.kind = SeriesKind::points;
+  plot.series.push_back(std::move(series));
+  return plot;
+}
+
+void add_front(const sweep::Summary& s, Document& out) {
+  if (s.objectives.size() < 2 || s.front.empty()) return;
+  out.blocks.push_back(Heading{2, "Pareto front", ""});
+  std::vector<std::string> names;
+  for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
+  out.blocks.push_back(Paragraph{
+      fmt::format("No point is at least as good in every objective ({}) and better in one.",
+                  fmt::join(names, ", "))});
+  out.blocks.push_back(front_plot(s));
+  std::vector<const sweep::Row*> rows;
+  const std::size_t step = (s.front.size() + kShownRows - 1) / kShownRows;
+  for (std::size_t i = 0; i < s.front.size(); i += step) rows.push_back(&s.front[i]);
+  const std::string title = step == 1
+                                ? "All of them"
+                                : fmt::format("{} of {}, evenly spaced; --format json has all",
+                                              rows.size(), s.front.size());
+  out.blocks.push_back(rows_table(title, rows, s.layout));
+}
+
+void add_reasons(const sweep::Summary& s, Document& out) {
+  if (s.reasons.empty()) return;
+  std::vector<std::pair<std::string, std::int64_t>> reasons(s.reasons.begin(), s.reasons.end());
+  std::ranges::stable_sort(reasons, [](auto& a, auto& b) { return a.second > b.second; });
+  Table table{.title = "Why points cannot run",
+              .columns = {text_column("reason"), number_column("points", "", NumberFormat::count)}};
+  for (std::size_t i = 0; i < std::min(kShownReasons, reasons.size()); ++i)
+    table.rows.push_back({reasons[i].first, reasons[i].second});
+  if (reasons.size() > kShownReasons) {
+    std::int64_t rest = 0;
+    for (std::size_t i = kShownReasons; i < reasons.size(); ++i) rest += reasons[i].second;
+    table.rows.push_back({fmt::format("{} other reasons", reasons.size() - kShownReasons), rest});
+  }
+  out.blocks.push_back(Heading{2, "Infeasible points", ""});
+  out.blocks.push_back(std::move(table));
+}
+
+std::string finding(const SweepPage& page) {
+  const sweep::Summary& s = page.summary;
+  std::string out =
+      fmt::format("{} of {} points can run", format_count(s.feasible), format_count(s.rows));
+  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(s.selected));
+  return out + ".";
+}
+
+KeyFigures figures(const SweepPage& page) {
+  const sweep::Summary& s = page.summary;
+  KeyFigures out;
+  const auto add = [&out](const char* label, std::int64_t value, std::string detail = "") {
+    out.figures.push_back({label, Cell(value), "", std::move(detail)});
+    std::get<double>(out.figures.back().value.value) = static_cast<double>(value);
+    out.figures.back().value.shown = format_count(value);
+  };
+  add("points", page.points, "of the whole sweep");
+  add("rows", s.rows, "points that no constraint excludes");
+  add("feasible", s.feasible);
+  if (s.filtered) add("selected", s.selected, "pass every filter");
+  return out;
+}
+
+}  // namespace
+
+Document sweep_document(const SweepPage& page) {
+  const sweep::Summary& s = page.summary;
+  Document out;
+  out.title = page.name.empty() ? "Sweep" : "Sweep: " + page.name;
+  out.finding = finding(page);
+  out.blocks.push_back(figures(page));
+  if (page.begin != 0 || page.end != page.points) {
+    out.blocks.push_back(
+        Note{NoteKind::info, fmt::format("a shard: points {} to {} of {}", page.begin, page.end - 1,
+                                         format_count(page.points))});
+  }
+  if (page.next < page.end) {
+    out.blocks.push_back(
+        Note{NoteKind::warning,
+             fmt::format("unfinished: {} of its {} points are still to do; run the "
+                         "sweep again with --resume",
+                         format_count(page.end - page.next), format_count(page.end - page.begin))});
+  }
+  if (s.without_objective > 0) {
+    out.blocks.push_back(Note{
+        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
+                                       "of what follows",
+                                       format_count(s.without_objective))});
+  }
+  if (!s.objectives.empty()) add_best(s, out);
+  add_front(s, out);
+  add_reasons(s, out);
+  out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});
+  return out;
+}
+
+}  // namespace fathom::report
