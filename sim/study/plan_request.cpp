@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/data_dir.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "study/kernel_error.hpp"
 #include "study/scenario.hpp"
 
 namespace fathom::study {
@@ -17,10 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kMaxTokens = 1e8;
-constexpr std::int64_t kMaxDevices = 1 << 20;
 constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
-constexpr std::array<std::string_view, 2> kServing{"aggregated", "disaggregated"};
 
 model::ReadOptions read_model_options(JsonReader& in) {
   model::ReadOptions options;
@@ -51,100 +50,28 @@ std::vector<hw::Cluster> read_hardware(JsonReader& in) {
   return clusters;
 }
 
-Traffic read_traffic(JsonReader in, const model::ArchSpec& arch) {
-  Traffic t;
-  t.input_tokens = in.number("input_tokens", 1.0, kMaxTokens);
-  t.output_tokens = in.number("output_tokens", 1.0, kMaxTokens);
-  t.prefix_hit = in.number_or("prefix_hit", 0.0, 0.0, 1.0);
-  const bool rate = in.has("requests_per_s");
-  const bool concurrency = in.has("concurrency");
-  if (rate && concurrency) in.fail("concurrency", "contradicts 'requests_per_s'; give one of them");
-  if (!rate && !concurrency) {
-    in.fail("requests_per_s", "missing; expected 'requests_per_s' or 'concurrency'");
-  }
-  if (rate) t.requests_per_s = in.number("requests_per_s", 1e-6, 1e9);
-  if (concurrency) t.concurrency = in.number("concurrency", 1e-3, 1e9);
-  in.finish();
-  const auto limit = static_cast<double>(arch.max_position_embeddings);
-  if (limit > 0.0 && longest_context_tokens(t) > limit) {
-    in.fail("input_tokens",
-            fmt::format("{:.0f} input + output tokens exceed max_position_embeddings = {} of {}",
-                        longest_context_tokens(t), arch.max_position_embeddings, arch.name));
-  }
-  return t;
+// The folder of the file that `where` begins with: "plans/a.json#" or "plans/a.json + command
+// line#".
+std::string folder_of(std::string_view where) {
+  const std::string_view file = where.substr(0, std::min(where.find('#'), where.find(" + ")));
+  return std::filesystem::path(file).parent_path().string();
 }
 
-Targets read_targets(JsonReader in) {
-  Targets t;
-  t.ttft = in.seconds_opt("ttft");
-  t.tpot = in.seconds_opt("tpot");
-  in.finish();
-  if (t.ttft && t.ttft->value <= 0.0) in.fail("ttft", "0; expected a time above 0 s");
-  if (t.tpot && t.tpot->value <= 0.0) in.fail("tpot", "0; expected a time above 0 s");
-  return t;
-}
-
-void read_overlap(JsonReader& in, SearchSpace& space) {
-  if (!in.has("two_batch_overlap")) return;
-  const json& value = in.raw("two_batch_overlap");
-  const json list = value.is_array() ? value : json::array({value});
-  space.without_overlap = space.with_overlap = false;
-  for (const json& item : list) {
-    if (!item.is_boolean()) {
-      in.fail("two_batch_overlap", "expected true, false or a list of them");
-    }
-    (item.get<bool>() ? space.with_overlap : space.without_overlap) = true;
+// A percentile is nothing without the wait that makes it.
+void check_percentiles(JsonReader& in, PlanRequest& r) {
+  if (r.targets.percentiles.empty()) return;
+  const std::string what = name(r.targets.percentiles.front());
+  if (r.traffic.concurrency > 0.0) {
+    throw InputError(
+        fmt::format("{}/targets: {} needs 'requests_per_s'; with a concurrency the next request "
+                    "waits for an answer, which the queue does not model",
+                    in.where(), what));
   }
-  if (list.empty()) in.fail("two_batch_overlap", "an empty list; expected true, false or both");
-}
-
-void read_serving(JsonReader& in, SearchSpace& space) {
-  if (!in.has("serving")) return;
-  space.aggregated = space.disaggregated = false;
-  const std::vector<std::string> words = in.strings("serving");
-  if (words.empty()) in.fail("serving", "an empty list; expected 'aggregated', 'disaggregated'");
-  for (const std::string& word : words) {
-    if (std::ranges::find(kServing, word) == kServing.end()) {
-      in.fail("serving", fmt::format("unknown '{}'{}; expected 'aggregated' or 'disaggregated'",
-                                     word, did_you_mean(word, kServing)));
-    }
-    (word == kServing[0] ? space.aggregated : space.disaggregated) = true;
+  if (in.raw("traffic").value("queueing", true) == false) {
+    throw InputError(
+        fmt::format("{}/traffic/queueing: false contradicts the target for {}", in.where(), what));
   }
-}
-
-void read_list(JsonReader& in, std::string_view key, std::int64_t min,
-               std::vector<std::int64_t>& out) {
-  in.ignore(key);  // null: automatic
-  if (!in.has(key)) return;
-  out = in.integers(key, min, kMaxDevices);
-  std::ranges::sort(out);
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-}
-
-SearchSpace read_search(JsonReader in) {
-  SearchSpace s;
-  for (const auto& [key, list] : {std::pair{"tp", &s.tp}, std::pair{"pp", &s.pp},
-                                  std::pair{"dp", &s.dp}, std::pair{"ep", &s.ep}}) {
-    read_list(in, key, 1, *list);
-  }
-  read_list(in, "draft_tokens", 0, s.draft_tokens);
-  read_list(in, "chunk_tokens", 0, s.chunk_tokens);
-  if (s.draft_tokens.empty()) in.fail("draft_tokens", "an empty list; expected numbers such as 0");
-  if (s.draft_tokens.back() > 64) {
-    in.fail("draft_tokens", fmt::format("{}; expected at most 64", s.draft_tokens.back()));
-  }
-  if (s.chunk_tokens.empty()) in.fail("chunk_tokens", "an empty list; 0 means whole prompts");
-  read_overlap(in, s);
-  read_serving(in, s);
-  s.max_devices = in.integer_or("max_devices", s.max_devices, 1, kMaxDevices);
-  s.max_instance_devices = in.integer_or(
-      "max_instance_devices", std::min(s.max_instance_devices, s.max_devices), 1, kMaxDevices);
-  if (s.max_instance_devices > s.max_devices) {
-    in.fail("max_instance_devices",
-            fmt::format("{} exceeds max_devices = {}", s.max_instance_devices, s.max_devices));
-  }
-  in.finish();
-  return s;
+  r.traffic.queueing = true;
 }
 
 void read_drafts(JsonReader& in, PlanRequest& r) {
@@ -197,29 +124,6 @@ void read_price(JsonReader& in, PlanRequest& r) {
   prices.finish();
 }
 
-json as_list(const std::vector<std::int64_t>& values) {
-  return values.empty() ? json(nullptr) : json(values);
-}
-
-json search_json(const SearchSpace& s) {
-  json overlap = json::array();
-  if (s.without_overlap) overlap.push_back(false);
-  if (s.with_overlap) overlap.push_back(true);
-  json serving = json::array();
-  if (s.aggregated) serving.push_back(kServing[0]);
-  if (s.disaggregated) serving.push_back(kServing[1]);
-  return {{"tp", as_list(s.tp)},
-          {"pp", as_list(s.pp)},
-          {"dp", as_list(s.dp)},
-          {"ep", as_list(s.ep)},
-          {"draft_tokens", s.draft_tokens},
-          {"chunk_tokens", s.chunk_tokens},
-          {"two_batch_overlap", std::move(overlap)},
-          {"serving", std::move(serving)},
-          {"max_instance_devices", s.max_instance_devices},
-          {"max_devices", s.max_devices}};
-}
-
 json model_patch_json(const std::vector<std::string>& sets) {
   json patch = json::object();
   for (const std::string& set : sets) {
@@ -230,14 +134,6 @@ json model_patch_json(const std::vector<std::string>& sets) {
 }
 
 }  // namespace
-
-double cached_tokens(const Traffic& t) {
-  return std::min(t.prefix_hit * t.input_tokens, t.input_tokens - 1.0);
-}
-
-double mean_context_tokens(const Traffic& t) { return t.input_tokens + t.output_tokens / 2.0; }
-
-double longest_context_tokens(const Traffic& t) { return t.input_tokens + t.output_tokens; }
 
 PlanRequest parse_plan_request(const json& document, std::string_view where) {
   JsonReader in{document, std::string(where)};
@@ -253,20 +149,31 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
   }
   r.hardware = read_hardware(in);
   r.efficiency = read_efficiency_choice(in, r.hardware);
-  r.traffic = read_traffic(in.object("traffic"), r.model.arch);
+  r.traffic = read_traffic(in.object("traffic"), r.model.arch, folder_of(where));
   if (auto targets = in.object_opt("targets")) r.targets = read_targets(*std::move(targets));
-  if (auto search = in.object_opt("search")) r.search = read_search(*std::move(search));
-  read_drafts(in, r);
+  check_percentiles(in, r);
   r.options.precision = model::default_precision(r.model.arch);
   if (in.has("precision")) {
     r.options.precision =
         parse_precision(in.raw("precision"), in.at("precision"), r.options.precision);
   }
+  if (auto search = in.object_opt("search")) {
+    r.search = read_search(*std::move(search), r.options.precision);
+  }
+  read_drafts(in, r);
   r.options.fused_elementwise = in.choice_or("elementwise", kElementwise, 0) == 1;
   read_expert_load(in, r);
   r.utilisation = in.number_or("utilisation", r.utilisation, 0.01, 1.0);
   read_price(in, r);
+  if (auto growth = in.object_opt("growth")) r.growth = read_growth(*std::move(growth));
+  r.spare_nodes = in.integer_or("spare_nodes", 0, 0, 10'000);
   in.finish();
+  if (r.targets.confidence) {
+    r.as_calibrated = r.hardware;
+    for (hw::Cluster& cluster : r.hardware) {
+      cluster = at_quantile(cluster, *r.targets.confidence);
+    }
+  }
   return r;
 }
 
@@ -280,26 +187,15 @@ json to_json(const PlanRequest& r) {
   for (const hw::Cluster& cluster : r.hardware) {
     hardware.push_back(shown_data_file(cluster.path, "hwprofiles"));
   }
-  json traffic{{"input_tokens", r.traffic.input_tokens},
-               {"output_tokens", r.traffic.output_tokens},
-               {"prefix_hit", r.traffic.prefix_hit}};
-  if (r.traffic.requests_per_s > 0.0) {
-    traffic["requests_per_s"] = r.traffic.requests_per_s;
-  } else {
-    traffic["concurrency"] = r.traffic.concurrency;
-  }
-  json targets = json::object();
-  if (r.targets.ttft) targets["ttft_s"] = r.targets.ttft->value;
-  if (r.targets.tpot) targets["tpot_s"] = r.targets.tpot->value;
   json out{{"name", r.name},
            {"model", shown_data_file(r.model.path, "models")},
            {"text_only", r.read_options.text_only},
            {"attention", r.read_options.attention},
            {"model_patch", model_patch_json(r.read_options.sets)},
            {"hardware", std::move(hardware)},
-           {"traffic", std::move(traffic)},
-           {"targets", std::move(targets)},
-           {"search", search_json(r.search)},
+           {"traffic", to_json(r.traffic)},
+           {"targets", to_json(r.targets)},
+           {"search", to_json(r.search)},
            {"precision", model::to_json(r.options.precision)},
            {"elementwise", kElementwise[r.options.fused_elementwise ? 1 : 0]},
            {"acceptance", r.acceptance},
@@ -307,7 +203,14 @@ json to_json(const PlanRequest& r) {
            {"utilisation", r.utilisation}};
   add_efficiency_choice(r.efficiency, out);
   if (!r.price_override.empty()) out["price_usd_per_gpu_hour"] = r.price_override;
+  if (r.growth) out["growth"] = to_json(*r.growth);
+  if (r.spare_nodes > 0) out["spare_nodes"] = r.spare_nodes;
   return out;
+}
+
+std::vector<NamedPrecision> precisions(const PlanRequest& request) {
+  if (!request.search.precision.empty()) return request.search.precision;
+  return {{.name = "", .precision = request.options.precision}};
 }
 
 std::optional<double> device_price(const PlanRequest& request, const hw::Cluster& cluster) {

@@ -1,35 +1,35 @@
 #include "study/plan_search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <iterator>
-#include <set>
+#include <map>
+#include <numeric>
 #include <utility>
 
 #include "core/parallel.hpp"
-#include "core/si_format.hpp"
 #include "study/pareto.hpp"
+#include "study/plan_instance.hpp"
+#include "study/plan_pairs.hpp"
+#include "study/plan_reach.hpp"
+#include "study/plan_rounds.hpp"
 
 namespace fathom::study {
 namespace {
 
-using mapping::Plan;
+std::int64_t count_of(const auto& list) { return static_cast<std::int64_t>(list.size()); }
 
-// What is left of one plan after the search has looked at it on its own.
-struct PlanSummary {
-  std::vector<PhasePoint> decode;   // not dominated in TPOT and capacity
-  std::vector<PhasePoint> prefill;  // not dominated in wait and capacity
-  std::vector<Refusal> refused;
-  std::vector<std::string> notes;
-  std::size_t decode_points = 0;
-  std::size_t prefill_points = 0;
-  std::optional<ClusterPlan> aggregated;  // the smallest that meets the targets
-};
+std::vector<PlanRequest> in_each_precision(const PlanRequest& request) {
+  std::vector<PlanRequest> out;
+  for (const NamedPrecision& variant : precisions(request)) {
+    out.push_back(request);
+    out.back().options.precision = variant.precision;
+  }
+  return out;
+}
 
 template <class Wait>
-std::vector<PhasePoint> front_of(std::vector<PhasePoint> points, const Wait& wait) {
+std::vector<PhasePoint> front_of(const std::vector<PhasePoint>& points, const Wait& wait) {
   std::vector<Objectives> objectives;
   objectives.reserve(points.size());
   for (const PhasePoint& p : points) {
@@ -41,263 +41,288 @@ std::vector<PhasePoint> front_of(std::vector<PhasePoint> points, const Wait& wai
   return front;
 }
 
-std::vector<PhasePoint> decode_front(std::vector<PhasePoint> points) {
-  return front_of(std::move(points), [](const PhasePoint& p) { return p.estimate.latency; });
-}
+Seconds tpot(const PhasePoint& p) { return p.estimate.latency; }
 
-std::vector<PhasePoint> prefill_front(std::vector<PhasePoint> points) {
-  return front_of(std::move(points), prefill_wait);
-}
-
-// The smallest aggregated cluster of one plan. Memory is asked last: it costs most.
-void size_together(const PlanRequest& request, std::size_t hardware, const Plan& plan,
-                   PlanSummary& out) {
-  if (out.decode.empty() || out.prefill.empty()) return;
-  const Demand demand = demand_of(request);
-  const infer::StepModel model = step_model(request, request.hardware[hardware], plan);
-  for (const PhasePoint& decode : out.decode) {
-    for (const PhasePoint& prefill : out.prefill) {
-      const auto size = size_aggregated(demand, prefill, decode);
-      if (!size) continue;
-      ClusterPlan found =
-          make_cluster_plan(request, hardware, Serving::aggregated, prefill, decode, *size);
-      if (found.devices > request.search.max_devices) continue;
-      if (out.aggregated && !smaller(found, *out.aggregated)) continue;
-      found.decode_memory = shared_memory(request, model, decode, prefill);
-      if (!found.decode_memory.fits()) continue;
-      found.prefill_memory = found.decode_memory;
-      out.aggregated = std::move(found);
-    }
-  }
-}
-
-PlanSummary summarise(const PlanRequest& request, std::size_t hardware, const Plan& plan) {
-  PlanPoints points = evaluate_plan(request, request.hardware[hardware], plan);
-  PlanSummary out;
-  out.refused = std::move(points.refused);
-  out.notes = std::move(points.notes);
-  out.decode_points = points.decode.size();
-  out.prefill_points = points.prefill.size();
-  out.decode = decode_front(std::move(points.decode));
-  out.prefill = prefill_front(std::move(points.prefill));
-  if (request.search.aggregated) size_together(request, hardware, plan, out);
-  return out;
-}
-
-void keep_smallest(ServingResult& result, std::vector<ClusterPlan> found) {
-  result.meeting_targets = found.size();
-  std::ranges::stable_sort(found, smaller);
-  if (found.size() > ServingResult::kKept) {
-    // With a fixed concurrency a faster, larger cluster serves more and may be cheaper per token.
-    const auto cheapest = std::ranges::min_element(found, cheaper) - found.begin();
-    const auto last = static_cast<std::ptrdiff_t>(ServingResult::kKept) - 1;
-    if (cheapest > last)
-      std::swap(found[static_cast<std::size_t>(cheapest)], found[static_cast<std::size_t>(last)]);
-    found.resize(ServingResult::kKept);
-  }
-  result.candidates = std::move(found);
-}
-
-// All pairs of a prefill and a decode instance that nothing beats in size, speed and capacity; of
-// every decode plan the smallest cluster. Dropping beaten instances loses nothing: whatever target
-// one of them meets, the one that beats it meets with no more devices.
-void size_apart(const PlanRequest& request, std::size_t hardware,
-                const std::vector<PhasePoint>& prefills, const std::vector<PhasePoint>& decodes,
-                ServingResult& result) {
-  const Demand demand = demand_of(request);
-  const Seconds transfer = kv_transfer_time(request, request.hardware[hardware]);
-  std::vector<ClusterPlan> found;
-  for (const PhasePoint& decode : decodes) {
-    std::optional<ClusterPlan> best;
-    for (const PhasePoint& prefill : prefills) {
-      const auto size = size_disaggregated(demand, prefill, decode, transfer);
-      if (!size) continue;
-      ClusterPlan pair =
-          make_cluster_plan(request, hardware, Serving::disaggregated, prefill, decode, *size);
-      if (pair.devices > request.search.max_devices) continue;
-      if (!best || smaller(pair, *best)) best = std::move(pair);
-    }
-    if (!best) continue;
-    const auto same = std::ranges::find_if(found, [&](const ClusterPlan& other) {
-      return other.decode.plan == decode.plan && other.decode.draft_tokens == decode.draft_tokens;
-    });
-    if (same == found.end()) {
-      found.push_back(std::move(*best));
-    } else if (smaller(*best, *same)) {
-      *same = std::move(*best);
-    }
-  }
-  keep_smallest(result, std::move(found));
-}
-
-std::vector<PhasePoint> user_front(const std::vector<PhasePoint>& points) {
+std::vector<PhasePoint> user_front(const std::vector<std::vector<PhasePoint>>& by_precision) {
+  std::vector<PhasePoint> points;
+  for (const auto& some : by_precision) points.insert(points.end(), some.begin(), some.end());
   std::vector<Objectives> objectives;
   objectives.reserve(points.size());
-  for (const PhasePoint& p : points) {
+  for (const PhasePoint& p : points)
     objectives.push_back({-p.estimate.per_user.value, -p.estimate.per_device.value, 0.0});
-  }
   std::vector<PhasePoint> front;
   for (const std::size_t i : pareto_front(objectives)) front.push_back(points[i]);
   return front;
 }
 
-std::string plan_text(const PhasePoint& p) { return mapping::describe(p.plan); }
-
-std::string missed(const char* what, Seconds best, const PhasePoint& point, Seconds target) {
-  return fmt::format(
-      "{} of {} is out of reach: the best is {} ({}); relax the {} target at least to that", what,
-      format_seconds(target), format_seconds(best), plan_text(point), what);
-}
-
-struct Floors {
-  const PhasePoint* prefill = nullptr;  // quickest to the first token
-  const PhasePoint* decode = nullptr;   // quickest per token
+/// One machine's instances that nothing beats.
+struct Fronts {
+  std::vector<std::vector<PhasePoint>> prefill;  // by precision
+  std::vector<std::vector<PhasePoint>> decode;
 };
 
-Floors floors_of(const std::vector<PhasePoint>& prefills, const std::vector<PhasePoint>& decodes) {
-  Floors f;
-  for (const PhasePoint& p : prefills) {
-    if (f.prefill == nullptr || prefill_wait(p) < prefill_wait(*f.prefill)) f.prefill = &p;
+/// The stages of one search; every one works on all machines at once.
+class Search {
+ public:
+  Search(const PlanRequest& request, const SearchOptions& options)
+      : options_(options), requests_(in_each_precision(request)), pool_(requests_) {
+    result_.request = request;
+    list_instances();
   }
-  for (const PhasePoint& p : decodes) {
-    if (f.decode == nullptr || p.estimate.latency < f.decode->estimate.latency) f.decode = &p;
-  }
-  return f;
-}
 
-std::string nothing_fits(const HardwareResult& h, const char* phase) {
-  for (const Refusal& r : h.refused) {
-    if (r.cause == Refusal::Cause::memory && r.phase == phase) {
-      return fmt::format("no plan runs {}; for example {}: {}", phase, mapping::describe(r.plan),
-                         r.reason);
+  PlanResult run() {
+    prepare_instances();
+    for (const Indices& round : order()) evaluate(round);
+    find_fronts();
+    for (std::size_t h = 0; h < result_.hardware.size(); ++h) {
+      if (request().search.aggregated) serve_together(h);
+    }
+    if (request().search.disaggregated) serve_apart();
+    explain();
+    return std::move(result_);
+  }
+
+ private:
+  const PlanRequest& request() const { return result_.request; }
+
+  // Refused plans stay behind as refusals, in search order.
+  void list_instances() {
+    for (std::size_t h = 0; h < request().hardware.size(); ++h) {
+      HardwareResult out;
+      out.hardware = h;
+      const hw::Cluster& cluster = request().hardware[h];
+      const std::vector<mapping::Plan> plans = loaded_plans(request(), cluster);
+      for (std::size_t p = 0; p < requests_.size(); ++p) {
+        for (const mapping::Plan& plan : plans) {
+          ++out.counts.plans;
+          if (auto refusal = refusal_of(request(), cluster, plan)) {
+            refusal->precision = p;
+            out.refused.push_back(*std::move(refusal));
+          } else {
+            Instance in;
+            in.hardware = h;
+            in.precision = p;
+            in.plan = plan;
+            instances_.push_back(std::move(in));
+          }
+        }
+      }
+      result_.hardware.push_back(std::move(out));
+    }
+    summaries_.resize(instances_.size());
+    known_.resize(result_.hardware.size());
+    for (Incumbents& known : known_) {
+      known.decode.resize(requests_.size());
+      known.prefill.resize(requests_.size());
     }
   }
-  if (h.refused.empty()) return fmt::format("no plan runs {}", phase);
-  return fmt::format("no plan runs {}; for example {}: {}", phase,
-                     mapping::describe(h.refused.front().plan), h.refused.front().reason);
-}
 
-// Why nothing was found and what would help, most basic cause first.
-void explain_nothing(const PlanRequest& request, const HardwareResult& h, const Floors& floors,
-                     ServingResult& out) {
-  if (floors.decode == nullptr || floors.prefill == nullptr) {
-    out.unreachable = nothing_fits(h, floors.decode == nullptr ? "decode" : "prefill");
-    return;
+  void prepare_instances() {
+    std::map<std::array<std::int64_t, 4>, Indices> groups;  // that share a BoundTable
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      const Instance& in = instances_[i];
+      groups[{static_cast<std::int64_t>(in.hardware), static_cast<std::int64_t>(in.precision),
+              in.plan.tp, in.plan.cp}]
+          .push_back(i);
+    }
+    std::vector<Indices> list;
+    for (auto& [key, members] : groups) list.push_back(std::move(members));
+    share_of_progress(0.0, 0.2, count_of(list));
+    parallel_for(count_of(list), options_.threads, [&](std::int64_t g) {
+      prepare_group(list[static_cast<std::size_t>(g)]);
+      step_done();
+    });
+    for (Instance& in : instances_) collect(in);
   }
-  const bool apart = out.serving == Serving::disaggregated;
-  const Seconds tpot = floors.decode->estimate.latency;
-  const Seconds ttft =
-      apart
-          ? prefill_wait(*floors.prefill) + kv_transfer_time(request, request.hardware[h.hardware])
-          : floors.prefill->estimate.latency + floors.decode->estimate.step.cycle;
-  out.best_ttft = ttft;
-  out.best_tpot = tpot;
-  if (request.targets.ttft && ttft > *request.targets.ttft) {
-    out.unreachable = missed("TTFT", ttft, *floors.prefill, *request.targets.ttft);
-  }
-  if (request.targets.tpot && tpot > *request.targets.tpot) {
-    out.unreachable += (out.unreachable.empty() ? "" : "; ") +
-                       missed("TPOT", tpot, *floors.decode, *request.targets.tpot);
-  }
-  if (!out.unreachable.empty()) return;
-  out.unreachable = fmt::format(
-      "each target can be met alone, but not {}within max_devices = {}; raise max_devices or relax "
-      "a target",
-      apart ? "" : "by one plan for both phases or not ", request.search.max_devices);
-}
 
-HardwareResult combine(const PlanRequest& request, std::size_t hardware,
-                       std::vector<PlanSummary> summaries) {
-  HardwareResult out;
-  out.hardware = hardware;
-  out.plans = summaries.size();
-  std::vector<PhasePoint> prefills;
-  std::vector<PhasePoint> decodes;
-  std::vector<ClusterPlan> together;
-  std::set<std::string> notes;
-  for (PlanSummary& s : summaries) {
-    out.decode_points += s.decode_points;
-    out.prefill_points += s.prefill_points;
-    std::ranges::move(s.refused, std::back_inserter(out.refused));
-    std::ranges::move(s.prefill, std::back_inserter(prefills));
-    std::ranges::move(s.decode, std::back_inserter(decodes));
-    notes.insert(s.notes.begin(), s.notes.end());
-    if (s.aggregated) together.push_back(std::move(*s.aggregated));
+  void prepare_group(const Indices& members) {
+    const Instance& first = instances_[members.front()];
+    const PlanRequest& of_precision = requests_[first.precision];
+    std::vector<std::string> notes;
+    infer::StepModel model =
+        step_model(of_precision, of_precision.hardware[first.hardware], first.plan, &notes);
+    BoundTable bounds(of_precision, model);
+    for (const std::size_t i : members)
+      prepare(of_precision, model, options_.exhaustive ? nullptr : &bounds, instances_[i]);
+    instances_[members.front()].notes = std::move(notes);
   }
-  out.notes.assign(notes.begin(), notes.end());
-  out.front = user_front(decodes);
-  prefills = prefill_front(std::move(prefills));
-  decodes = decode_front(std::move(decodes));
-  const Floors floors = floors_of(prefills, decodes);
-  const auto add = [&](Serving serving) -> ServingResult& {
-    out.serving.push_back({.serving = serving});
-    return out.serving.back();
-  };
-  if (request.search.aggregated) keep_smallest(add(Serving::aggregated), std::move(together));
-  if (request.search.disaggregated) {
-    size_apart(request, hardware, prefills, decodes, add(Serving::disaggregated));
-  }
-  for (ServingResult& s : out.serving) {
-    if (s.candidates.empty()) explain_nothing(request, out, floors, s);
-    for (ClusterPlan& c : s.candidates) explain_limits(request, c);
-  }
-  return out;
-}
 
-template <class Better>
-const ClusterPlan* best_cluster(const PlanResult& result, std::optional<Serving> serving,
-                                const Better& better) {
-  const ClusterPlan* best = nullptr;
-  for (const HardwareResult& h : result.hardware) {
-    for (const ServingResult& s : h.serving) {
-      if (serving && s.serving != *serving) continue;
-      for (const ClusterPlan& c : s.candidates) {
-        if (best == nullptr || better(c, *best)) best = &c;
+  void collect(Instance& in) {
+    HardwareResult& out = result_.hardware[in.hardware];
+    std::ranges::move(in.candidates.refused, std::back_inserter(out.refused));
+    out.counts.decode_points += in.candidates.decode.size();
+    out.counts.prefill_points += in.candidates.prefill.size();
+    for (std::string& note : in.notes) {
+      if (std::ranges::find(out.notes, note) == out.notes.end())
+        out.notes.push_back(std::move(note));
+    }
+  }
+
+  std::vector<Indices> order() const {
+    if (!options_.exhaustive) return rounds(requests_, instances_);
+    Indices all(instances_.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return {all};
+  }
+
+  void evaluate(const Indices& round) {
+    const double begin = 0.2 + 0.7 * static_cast<double>(looked_at_) / total();
+    looked_at_ += round.size();
+    share_of_progress(begin, 0.2 + 0.7 * static_cast<double>(looked_at_) / total(),
+                      count_of(round));
+    parallel_for(count_of(round), options_.threads, [&](std::int64_t n) {
+      const std::size_t i = round[static_cast<std::size_t>(n)];
+      const Instance& in = instances_[i];
+      const Incumbents* known = options_.exhaustive ? nullptr : &known_[in.hardware];
+      summaries_[i] = pool_.with(in, [&](infer::StepModel& model) {
+        return summarise(requests_[in.precision], in, model, known);
+      });
+      step_done();
+    });
+    for (const std::size_t i : round) {
+      const Instance& in = instances_[i];
+      learn(summaries_[i], in.precision, ServingResult::kKept, known_[in.hardware]);
+      count(in, summaries_[i]);
+    }
+    for (const std::size_t i : round) forget_beaten(i);
+  }
+
+  double total() const { return static_cast<double>(std::max<std::size_t>(1, instances_.size())); }
+
+  void count(const Instance& in, const InstanceSummary& s) {
+    SearchCounts& counts = result_.hardware[in.hardware].counts;
+    counts.evaluated += s.evaluated;
+    counts.pruned += in.candidates.decode.size() + in.candidates.prefill.size() - s.evaluated;
+  }
+
+  void forget_beaten(std::size_t i) {
+    const Incumbents& known = known_[instances_[i].hardware];
+    const std::size_t p = instances_[i].precision;
+    std::erase_if(summaries_[i].decode, [&](const PhasePoint& x) {
+      return known.decode[p].beat(mapping::devices(x.plan), tpot(x), x.requests_per_s);
+    });
+    std::erase_if(summaries_[i].prefill, [&](const PhasePoint& x) {
+      return known.prefill[p].beat(mapping::devices(x.plan), prefill_wait(x), x.requests_per_s);
+    });
+  }
+
+  void find_fronts() {
+    fronts_.resize(result_.hardware.size());
+    for (Fronts& f : fronts_) {
+      f.decode.resize(requests_.size());
+      f.prefill.resize(requests_.size());
+    }
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      forget_beaten(i);
+      Fronts& f = fronts_[instances_[i].hardware];
+      const std::size_t p = instances_[i].precision;
+      std::ranges::move(summaries_[i].decode, std::back_inserter(f.decode[p]));
+      std::ranges::move(summaries_[i].prefill, std::back_inserter(f.prefill[p]));
+    }
+    for (std::size_t h = 0; h < fronts_.size(); ++h) {
+      for (auto& points : fronts_[h].decode) points = front_of(points, tpot);
+      for (auto& points : fronts_[h].prefill) points = front_of(points, prefill_wait);
+      result_.hardware[h].front = user_front(fronts_[h].decode);
+    }
+  }
+
+  PairFronts fronts(const Machines& m) const {
+    return {fronts_[m.prefill].prefill, fronts_[m.decode].decode};
+  }
+
+  void serve_together(std::size_t h) {
+    FoundClusters found;
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      if (instances_[i].hardware != h || !summaries_[i].together.smallest) continue;
+      found.smallest.push_back(*summaries_[i].together.smallest);
+      found.winners.offer(summaries_[i].together);
+    }
+    add(h, Serving::aggregated, std::move(found));
+  }
+
+  void add(std::size_t h, Serving serving, FoundClusters found) {
+    ServingResult& out = result_.hardware[h].serving.emplace_back();
+    out.serving = serving;
+    keep(std::move(found), ServingResult::kKept, out);
+    if (out.candidates.empty())
+      explain_nothing(request(), result_.hardware[h], fronts({h, h}), out);
+  }
+
+  void serve_apart() {
+    std::vector<Machines> all;
+    const std::size_t machines = result_.hardware.size();
+    for (std::size_t h = 0; h < machines; ++h) all.push_back({h, h});
+    for (std::size_t a = 0; request().search.pair_hardware && a < machines; ++a) {
+      for (std::size_t b = 0; b < machines; ++b) {
+        if (a != b) all.push_back({a, b});
       }
     }
+    share_of_progress(0.9, 0.97, count_of(all));
+    auto found = parallel_map(count_of(all), options_.threads, [&](std::int64_t n) {
+      const Machines& m = all[static_cast<std::size_t>(n)];
+      step_done();
+      return pair_phases(requests_, m, fronts(m), options_.exhaustive);
+    });
+    for (std::size_t n = 0; n < all.size(); ++n) {
+      const Machines& m = all[n];
+      if (m.prefill == m.decode) {
+        add(m.decode, Serving::disaggregated, std::move(found[n]));
+        continue;
+      }
+      PairResult& out = result_.pairs.emplace_back();
+      out.prefill_hardware = m.prefill;
+      out.decode_hardware = m.decode;
+      out.serving.serving = Serving::disaggregated;
+      keep(std::move(found[n]), PairResult::kKept, out.serving);
+    }
   }
-  return best;
-}
+
+  void explain() {
+    std::vector<ClusterPlan*> kept;
+    const auto collect_from = [&](ServingResult& s) {
+      for (ClusterPlan& c : s.candidates) kept.push_back(&c);
+    };
+    for (HardwareResult& h : result_.hardware) {
+      for (ServingResult& s : h.serving) collect_from(s);
+    }
+    for (PairResult& p : result_.pairs) collect_from(p.serving);
+    share_of_progress(0.97, 1.0, count_of(kept));
+    parallel_for(count_of(kept), options_.threads, [&](std::int64_t n) {
+      ClusterPlan& c = *kept[static_cast<std::size_t>(n)];
+      explain_limits(requests_[c.decode.precision], c);
+      step_done();
+    });
+  }
+
+  void share_of_progress(double begin, double end, std::int64_t steps) {
+    begin_ = begin;
+    per_step_ = (end - begin) / static_cast<double>(std::max<std::int64_t>(1, steps));
+    steps_ = 0;
+  }
+
+  void step_done() {
+    const auto steps = static_cast<double>(++steps_);
+    if (options_.progress) options_.progress(begin_ + per_step_ * steps);
+  }
+
+  const SearchOptions& options_;
+  PlanResult result_;
+  std::vector<PlanRequest> requests_;  // by precision
+  ModelPool pool_;
+  std::vector<Instance> instances_;  // by machine, precision, plan
+  std::vector<InstanceSummary> summaries_;
+  std::vector<Incumbents> known_;  // by machine
+  std::vector<Fronts> fronts_;
+  std::size_t looked_at_ = 0;
+  double begin_ = 0.0;
+  double per_step_ = 0.0;
+  std::atomic<std::int64_t> steps_{0};
+};
 
 }  // namespace
 
 PlanResult search_plans(const PlanRequest& request, const SearchOptions& options) {
-  std::vector<std::vector<Plan>> by_hardware;
-  for (const hw::Cluster& cluster : request.hardware) {
-    by_hardware.push_back(loaded_plans(request, cluster));
-  }
-  const std::size_t each = by_hardware.front().size();
-  const std::size_t count = each * request.hardware.size();
-  std::atomic<std::size_t> done{0};
-  auto summaries =
-      parallel_map(static_cast<std::int64_t>(count), options.threads, [&](std::int64_t i) {
-        const auto n = static_cast<std::size_t>(i);
-        PlanSummary s = summarise(request, n / each, by_hardware[n / each][n % each]);
-        const auto finished = static_cast<double>(++done);
-        if (options.progress) {
-          options.progress(finished / static_cast<double>(count));
-        }
-        return s;
-      });
-  PlanResult result;
-  result.request = request;
-  for (std::size_t h = 0; h < request.hardware.size(); ++h) {
-    const auto begin = summaries.begin() + static_cast<std::ptrdiff_t>(h * each);
-    std::vector<PlanSummary> own(
-        std::make_move_iterator(begin),
-        std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(each)));
-    result.hardware.push_back(combine(request, h, std::move(own)));
-  }
-  return result;
-}
-
-const ClusterPlan* smallest_cluster(const PlanResult& result, std::optional<Serving> serving) {
-  return best_cluster(result, serving, smaller);
-}
-
-const ClusterPlan* cheapest_cluster(const PlanResult& result, std::optional<Serving> serving) {
-  const ClusterPlan* best = best_cluster(result, serving, cheaper);
-  return best != nullptr && best->cost ? best : nullptr;
+  return Search(request, options).run();
 }
 
 }  // namespace fathom::study

@@ -48,6 +48,18 @@ TEST_CASE("a request says which of its fields is wrong", "[study][plan]") {
   check("/search/two_batch_overlap", "yes", "/search/two_batch_overlap", "true, false");
   check("/search/serving", json::array({"agregated"}), "/search/serving",
         "did you mean 'aggregated'?");
+  check("/search/cp", json::array(), "/search/cp", "empty");
+  check("/search/cp", json::array({0}), "/search/cp", "0");
+  check("/search/redundant_experts", json::array({-1}), "/search/redundant_experts", "-1");
+  check("/search/all_to_all", json::array({"hybird"}), "/search/all_to_all",
+        "did you mean 'hybrid'?");
+  check("/search/pair_hardware", 1, "/search/pair_hardware", "1");
+  check("/search/precision", json::object(), "/search/precision", "list of objects");
+  check("/search/precision", json::array({json{{"kv", "fp8"}}}), "/search/precision/0", "name");
+  check("/search/precision", json::array({json{{"name", "a"}, {"expert", "fp8"}}}),
+        "/search/precision/0", "did you mean 'experts'?");
+  check("/search/precision", json::array({json{{"name", "a"}}, json{{"name", "a"}}}),
+        "/search/precision/1/name", "listed twice");
   check("/search/draft_tokens", json::array({1}), "/acceptance", "missing");
   check("/acceptance", 0.8, "/acceptance", "draft_tokens");
   check("/utilisation", 1.5, "/utilisation", "1.5");
@@ -82,6 +94,12 @@ TEST_CASE("a request written out reads back the same", "[study][plan]") {
   document["price_usd_per_gpu_hour"] = 1.5;
   document["precision"] = {{"kv", "fp8"}};
   document["model_patch"] = {{"num_nextn_predict_layers", 1}};
+  document["search"]["cp"] = {1, 2};
+  document["search"]["redundant_experts"] = {0, 32};
+  document["search"]["all_to_all"] = {"automatic", "hybrid"};
+  document["search"]["pair_hardware"] = true;
+  document["search"]["precision"] = {{{"name", "wide"}, {"kv", "bf16"}},
+                                     {{"name", "narrow"}, {"kv", "fp8"}, {"experts", "nvfp4"}}};
   const json written = to_json(parsed(document));
   CHECK(to_json(parsed(written)) == written);
 }

@@ -235,7 +235,7 @@ TEST_CASE("mistakes in a sweep are refused where they stand", "[sweep][input]") 
       {"/filters", R"(["tpot < 1"])", "did you mean 'tpot_s'"},
       {"/objectives", R"([{"maximise": "tpot_s"}])", "expected either"},
       {"/axis", "[]", "did you mean 'axes'"},
-      {"/base/plan/tp", R"("two")", "expected an integer"},
+      {"/base/plan/pp", R"("two")", "expected an integer"},
       {"/base/workload/sequences", "4", "contradicts"},
   }));
   CAPTURE(m.pointer, m.value);

@@ -28,10 +28,11 @@ std::string batch_text(const PhasePoint& p) {
   return fmt::format("{:g} × {}", per_replica(p), p.plan.dp);
 }
 
-std::string decode_plan_text(const PhasePoint& p) {
-  const std::string drafts =
-      p.draft_tokens > 0 ? fmt::format(" +{} drafts", p.draft_tokens) : std::string();
-  return mapping::describe(p.plan) + drafts;
+// Kernels are named where the search had others to choose from.
+std::string plan_text(const mapping::Plan& plan) {
+  constexpr std::array<std::string_view, 5> kernels{"", " throughput", " low-latency", " hybrid",
+                                                    " gather"};
+  return mapping::describe(plan) + std::string(kernels[static_cast<std::size_t>(plan.all_to_all)]);
 }
 
 Cell money(const std::optional<study::Cost>& cost, double study::Cost::*field) {
@@ -76,40 +77,57 @@ std::vector<Cell> evidence_row(const std::string& name, const char* phase,
 
 std::string row_name(const NamedPlan& p) { return p.hardware + ", " + serving_text(*p.plan); }
 
-// One bar or row of memory: aggregated instances have one kind of rank, others two.
-struct Rank {
-  std::string name;
-  const mapping::MemoryFootprint* memory;
-};
+}  // namespace
+
+std::string decode_plan_text(const PhasePoint& p) {
+  const std::string drafts =
+      p.draft_tokens > 0 ? fmt::format(" +{} drafts", p.draft_tokens) : std::string();
+  return plan_text(p.plan) + drafts;
+}
 
 std::vector<Rank> ranks(const std::vector<NamedPlan>& plans) {
   std::vector<Rank> out;
   for (const NamedPlan& p : plans) {
-    if (apart(*p.plan)) out.push_back({p.hardware + " prefill", &p.plan->prefill_memory});
-    out.push_back({p.hardware + (apart(*p.plan) ? " decode" : " both"), &p.plan->decode_memory});
+    const bool pair = p.prefill_hardware != p.decode_hardware;
+    const std::string to = pair ? " (→ " + p.decode_hardware + ")" : "";
+    const std::string from = pair ? " (" + p.prefill_hardware + " →)" : "";
+    if (apart(*p.plan))
+      out.push_back({p.prefill_hardware + " prefill" + to, &p.plan->prefill_memory});
+    out.push_back({p.decode_hardware + (apart(*p.plan) ? " decode" : " both") + from,
+                   &p.plan->decode_memory});
   }
   return out;
 }
 
-}  // namespace
-
 std::vector<NamedPlan> best_plans(const study::PlanResult& result) {
+  const study::PlanRequest& r = result.request;
   std::vector<NamedPlan> out;
   const ClusterPlan* smallest = study::smallest_cluster(result);
   const ClusterPlan* cheapest = study::cheapest_cluster(result);
+  const ClusterPlan* fastest = study::fastest_cluster(result);
+  const auto add = [&](const ClusterPlan& plan) {
+    out.push_back({.hardware = study::hardware_name(r, plan),
+                   .prefill_hardware = r.hardware[plan.prefill_hardware].id,
+                   .decode_hardware = r.hardware[plan.hardware].id,
+                   .precision = study::precisions(r)[plan.decode.precision].name,
+                   .plan = &plan,
+                   .smallest = &plan == smallest,
+                   .cheapest = &plan == cheapest,
+                   .fastest = &plan == fastest});
+  };
+  const auto is_winner = [&](const ClusterPlan& plan) {
+    return &plan == smallest || &plan == cheapest || &plan == fastest;
+  };
   for (const study::HardwareResult& h : result.hardware) {
     for (const study::ServingResult& s : h.serving) {
-      if (s.candidates.empty()) continue;
-      std::vector<const ClusterPlan*> chosen{&s.candidates.front()};
-      // with a fixed concurrency the cheapest per token need not be the smallest
-      if (cheapest != nullptr && cheapest->serving == s.serving &&
-          cheapest->hardware == h.hardware && cheapest != chosen.front()) {
-        chosen.push_back(cheapest);
+      for (const ClusterPlan& plan : s.candidates) {
+        if (&plan == &s.candidates.front() || is_winner(plan)) add(plan);
       }
-      for (const ClusterPlan* plan : chosen) {
-        out.push_back(
-            {result.request.hardware[h.hardware].id, plan, plan == smallest, plan == cheapest});
-      }
+    }
+  }
+  for (const study::PairResult& pair : result.pairs) {
+    for (const ClusterPlan& plan : pair.serving.candidates) {
+      if (is_winner(plan)) add(plan);
     }
   }
   return out;
@@ -135,9 +153,13 @@ Table shape_table(const std::vector<NamedPlan>& plans) {
         {p.hardware, serving_text(*p.plan),
          Cell{p.plan->devices, p.smallest ? Mark::best : Mark::none}, p.plan->nodes,
          apart(*p.plan) ? instances_text(s.prefill_instances, p.plan->prefill)
-                        : fmt::format("the same ({})", mapping::describe(p.plan->prefill.plan)),
+                        : fmt::format("the same ({})", plan_text(p.plan->prefill.plan)),
          batch_text(p.plan->prefill), instances_text(s.decode_instances, p.plan->decode),
          batch_text(p.plan->decode)});
+  }
+  if (std::ranges::any_of(plans, [](const NamedPlan& p) { return !p.precision.empty(); })) {
+    table.columns.push_back(text_column("formats"));
+    for (std::size_t i = 0; i < plans.size(); ++i) table.rows[i].emplace_back(plans[i].precision);
   }
   return table;
 }
@@ -151,10 +173,10 @@ Table delivery_table(const std::vector<NamedPlan>& plans) {
                   number_column("input + output", "tokens/s/GPU")}};
   for (const NamedPlan& p : plans) {
     const study::Sizing& s = p.plan->size;
-    table.rows.push_back({p.hardware, serving_text(*p.plan), s.ttft.value / kMilli,
-                          s.tpot.value / kMilli, p.plan->tokens_per_s_per_user,
-                          p.plan->output_tokens_per_s_per_device,
-                          p.plan->total_tokens_per_s_per_device});
+    table.rows.push_back(
+        {p.hardware, serving_text(*p.plan), s.ttft.value / kMilli, s.tpot.value / kMilli,
+         Cell{p.plan->tokens_per_s_per_user, p.fastest ? Mark::best : Mark::none},
+         p.plan->output_tokens_per_s_per_device, p.plan->total_tokens_per_s_per_device});
   }
   return table;
 }
@@ -281,25 +303,30 @@ Table unreachable_table(const study::PlanResult& result) {
 
 Table candidates_table(const study::PlanResult& result) {
   Table table{
-      .title = "Candidates that meet the targets, smallest first",
+      .title = "Candidates that meet the targets, smallest first, with the cheapest and fastest",
       .columns = {text_column("hardware"), text_column("serving"),
                   number_column("devices", "", NumberFormat::exact), text_column("prefill"),
                   text_column("decode"), number_column("decode batch", "", NumberFormat::exact),
                   number_column("TTFT", "ms"), number_column("TPOT", "ms"),
                   number_column("supported", "requests/s"), number_column("cost", "USD/M tokens")}};
-  for (const study::HardwareResult& h : result.hardware) {
-    for (const study::ServingResult& s : h.serving) {
-      for (const ClusterPlan& p : s.candidates) {
-        const std::string prefill = apart(p) ? instances_text(p.size.prefill_instances, p.prefill)
-                                             : mapping::describe(p.prefill.plan);
-        table.rows.push_back({result.request.hardware[h.hardware].id, serving_text(p), p.devices,
-                              prefill, instances_text(p.size.decode_instances, p.decode),
-                              p.decode.batch, p.size.ttft.value / kMilli,
-                              p.size.tpot.value / kMilli, p.size.requests_per_s_supported,
-                              money(p.cost, &study::Cost::usd_per_million_blended)});
-      }
+  const std::vector<study::NamedPrecision> formats = study::precisions(result.request);
+  if (formats.size() > 1) table.columns.push_back(text_column("formats"));
+  const auto add = [&](const study::ServingResult& s) {
+    for (const ClusterPlan& p : s.candidates) {
+      const std::string prefill = apart(p) ? instances_text(p.size.prefill_instances, p.prefill)
+                                           : plan_text(p.prefill.plan);
+      table.rows.push_back({study::hardware_name(result.request, p), serving_text(p), p.devices,
+                            prefill, instances_text(p.size.decode_instances, p.decode),
+                            p.decode.batch, p.size.ttft.value / kMilli, p.size.tpot.value / kMilli,
+                            p.size.requests_per_s_supported,
+                            money(p.cost, &study::Cost::usd_per_million_blended)});
+      if (formats.size() > 1) table.rows.back().emplace_back(formats[p.decode.precision].name);
     }
+  };
+  for (const study::HardwareResult& h : result.hardware) {
+    for (const study::ServingResult& s : h.serving) add(s);
   }
+  for (const study::PairResult& pair : result.pairs) add(pair.serving);
   return table;
 }
 
@@ -320,68 +347,6 @@ Table refusals_table(const study::PlanResult& result) {
     }
   }
   return table;
-}
-
-Plot front_plot(const study::PlanResult& result) {
-  Plot plot{.x = {.label = "speed a user sees", .unit = "tokens/s"},
-            .y = {.label = "decode throughput per device", .unit = "tokens/s"},
-            .note =
-                "Decode instances alone, up to the search's largest instance; every point is a "
-                "plan and a batch that no other one beats in both directions."};
-  for (const study::HardwareResult& h : result.hardware) {
-    Series series{.name = result.request.hardware[h.hardware].id};
-    for (const PhasePoint& p : h.front) {
-      series.xs.push_back(p.estimate.per_user.value);
-      series.ys.push_back(p.estimate.per_device.value);
-    }
-    // the corners: fastest for a user, most for the machine, and the best product of both
-    series.labels.assign(h.front.size(), "");
-    const auto label = [&](std::size_t i) {
-      series.labels[i] =
-          fmt::format("{}, {:g}/replica", decode_plan_text(h.front[i]), per_replica(h.front[i]));
-    };
-    std::size_t knee = 0;
-    for (std::size_t i = 0; i < h.front.size(); ++i) {
-      if (series.xs[i] * series.ys[i] > series.xs[knee] * series.ys[knee]) knee = i;
-    }
-    for (const std::size_t i : {std::size_t{0}, knee, h.front.size() - 1}) {
-      if (!h.front.empty()) label(i);
-    }
-    plot.series.push_back(std::move(series));
-  }
-  plot.title = "Faster answers cost throughput";
-  if (const auto& tpot = result.request.targets.tpot) {
-    plot.references.push_back({ReferenceKind::vertical, 1.0 / tpot->value, "TPOT target"});
-  }
-  return plot;
-}
-
-Plot memory_plot(const std::vector<NamedPlan>& plans) {
-  Plot plot{.title = "Memory of the fullest rank",
-            .y = {.label = "memory", .unit = "GiB", .min = 0.0},
-            .stacked = true};
-  std::array<Series, 4> parts{Series{.name = "weights"}, Series{.name = "KV cache"},
-                              Series{.name = "activations"}, Series{.name = "buffers"}};
-  double x = 0.0;
-  std::map<double, std::string> limits;
-  for (const Rank& rank : ranks(plans)) {
-    const mapping::MemoryFootprint& m = *rank.memory;
-    plot.x.categories.push_back(rank.name);
-    const std::array<Bytes, 4> bytes{m.weights, m.kv(), m.activations, m.buffers};
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      parts[i].kind = SeriesKind::bars;
-      parts[i].xs.push_back(x);
-      parts[i].ys.push_back(bytes[i].value / kGiB);
-    }
-    x += 1.0;
-    const std::string hardware = rank.name.substr(0, rank.name.find(' '));
-    limits.emplace(m.available.value / kGiB, "usable on " + hardware);
-  }
-  plot.series.assign(parts.begin(), parts.end());
-  for (const auto& [gib, label] : limits) {
-    plot.references.push_back({ReferenceKind::horizontal, gib, label});
-  }
-  return plot;
 }
 
 }  // namespace fathom::report

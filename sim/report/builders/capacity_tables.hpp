@@ -13,13 +13,27 @@ namespace fathom::report {
 /// A cluster of the result with the words a table calls it by.
 struct NamedPlan {
   std::string hardware;
+  std::string prefill_hardware;
+  std::string decode_hardware;
+  std::string precision;  // empty when no variants were asked for
   const study::ClusterPlan* plan = nullptr;
   bool smallest = false;  // of all
   bool cheapest = false;
+  bool fastest = false;
 };
-/// The best cluster of every machine and kind of serving, in the order of the request.
+/// The best cluster of every machine and kind of serving, in the order of the request; of pairs of
+/// machines the winners.
 std::vector<NamedPlan> best_plans(const study::PlanResult& result);
 
+/// The fullest rank of each kind: aggregated instances have one kind, others two.
+struct Rank {
+  std::string name;  // starts with its hardware
+  const mapping::MemoryFootprint* memory;
+};
+std::vector<Rank> ranks(const std::vector<NamedPlan>& plans);
+
+/// "EP16 DP16 +1 drafts".
+std::string decode_plan_text(const study::PhasePoint& point);
 /// "2 × 16 (EP16 DP16)".
 std::string instances_text(std::int64_t instances, const study::PhasePoint& point);
 
