@@ -55,7 +55,8 @@ void fill_results(const infer::InferEstimate& e, Usd price, std::span<double> ou
       price.value > 0.0 ? price.value / 3600.0 / e.per_device.value * 1e6 : kNone);
   set(Result::devices, static_cast<double>(e.devices));
   set(Result::step_s, e.step.cycle.value);
-  set(Result::exposed_communication_s, e.step.step.exposed_communication.value);
+  // latency - compute: rounding may leave a trace below 0 where nothing is exposed
+  set(Result::exposed_communication_s, std::max(0.0, e.step.step.exposed_communication.value));
   set(Result::memory_used_bytes, e.memory.used().value);
   set(Result::kv_cache_bytes, e.memory.kv().value);
   set(Result::max_sequences_per_replica, e.memory.max_sequences());

@@ -1,6 +1,7 @@
 #include "sweep/summary.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -35,6 +36,9 @@ study::Objectives objectives_for(const std::vector<Objective>& objectives, const
   return out;
 }
 
+// "12.5 GiB" and "900 MiB" are alike.
+constexpr std::array<std::string_view, 4> kUnits{" KiB", " MiB", " GiB", " TiB"};
+
 }  // namespace
 
 std::string reason_kind(std::string_view reason) {
@@ -43,6 +47,10 @@ std::string reason_kind(std::string_view reason) {
     const char c = reason[i];
     const bool inside = i > 0 && (is_digit(reason[i - 1]) || out.ends_with('#'));
     const bool more = i + 1 < reason.size() && is_digit(reason[i + 1]);
+    if (out.ends_with('#') && std::ranges::find(kUnits, reason.substr(i, 4)) != kUnits.end()) {
+      i += 3;
+      continue;
+    }
     if (is_digit(c)) {
       if (!out.ends_with('#')) out += '#';
     } else if (!(inside && more && (c == '.' || c == ','))) {
@@ -59,7 +67,6 @@ Summarizer::Summarizer(Layout layout, std::vector<Objective> objectives) {
   summary_.filtered = selected_column_ >= 0;
   summary_.layout = std::move(layout);
   summary_.objectives = std::move(objectives);
-  summary_.best.resize(summary_.objectives.size());
 }
 
 double Summarizer::value(const std::vector<double>& results, std::size_t row,
@@ -67,40 +74,59 @@ double Summarizer::value(const std::vector<double>& results, std::size_t row,
   return results[row * summary_.layout.results.size() + column];
 }
 
+// Bases come in the order of their points.
+Group& Summarizer::group_of(double base) {
+  const std::string& name = summary_.layout.inputs[0].texts.at(static_cast<std::size_t>(base));
+  if (summary_.groups.empty() || summary_.groups.back().base != name) {
+    summary_.groups.push_back({.base = name});
+    summary_.groups.back().best.resize(summary_.objectives.size());
+  }
+  return summary_.groups.back();
+}
+
 void Summarizer::add(const Block& block) {
   std::vector<std::size_t> wanted;
   std::vector<std::int64_t> reasons(block.reasons.size(), 0);
+  Group* group = nullptr;
   for (std::size_t row = 0; row < block.rows(); ++row) {
-    ++summary_.rows;
+    const double base = block.inputs[row * summary_.layout.inputs.size()];
+    const std::size_t groups = summary_.groups.size();
+    Group& now = group_of(base);
+    if (group != nullptr && groups != summary_.groups.size()) {
+      add_to_front(block, wanted, summary_.groups[groups - 1]);
+      wanted.clear();
+    }
+    group = &now;
+    ++group->rows;
     if (block.reason[row] >= 0) {
       ++reasons[static_cast<std::size_t>(block.reason[row])];
       continue;
     }
-    ++summary_.feasible;
+    ++group->feasible;
     if (selected_column_ >= 0 &&
         value(block.results, row, static_cast<std::size_t>(selected_column_)) != 1.0)
       continue;
-    ++summary_.selected;
+    ++group->selected;
     const bool numbers = std::ranges::none_of(summary_.objectives, [&](const Objective& o) {
       return std::isnan(value(block.results, row, o.column));
     });
     if (!numbers) {
-      ++summary_.without_objective;
+      ++group->without_objective;
     } else if (!summary_.objectives.empty()) {
       wanted.push_back(row);
-      add_to_best(block, row);
+      add_to_best(block, row, *group);
     }
   }
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     if (reasons[i] > 0) summary_.reasons[reason_kind(block.reasons[i])] += reasons[i];
   }
-  add_to_front(block, wanted);
+  if (group != nullptr) add_to_front(block, wanted, *group);
 }
 
-void Summarizer::add_to_best(const Block& block, std::size_t row) {
+void Summarizer::add_to_best(const Block& block, std::size_t row, Group& group) const {
   for (std::size_t i = 0; i < summary_.objectives.size(); ++i) {
     const Objective& o = summary_.objectives[i];
-    Row& best = summary_.best[i];
+    Row& best = group.best[i];
     const double now = value(block.results, row, o.column);
     if (best.results.empty() ||
         (o.maximize ? now > best.results[o.column] : now < best.results[o.column]))
@@ -108,22 +134,37 @@ void Summarizer::add_to_best(const Block& block, std::size_t row) {
   }
 }
 
-void Summarizer::add_to_front(const Block& block, const std::vector<std::size_t>& rows) {
+void Summarizer::add_to_front(const Block& block, const std::vector<std::size_t>& rows,
+                              Group& group) const {
   if (rows.empty()) return;
   const std::size_t width = summary_.layout.results.size();
   std::vector<study::Objectives> points;
-  for (const Row& row : summary_.front)
+  for (const Row& row : group.front)
     points.push_back(objectives_for(summary_.objectives, row.results.data()));
   for (const std::size_t row : rows)
     points.push_back(objectives_for(summary_.objectives, block.results.data() + row * width));
   std::vector<Row> front;
-  const std::size_t before = summary_.front.size();
+  const std::size_t before = group.front.size();
   for (const std::size_t i : study::pareto_front(points)) {
-    front.push_back(i < before ? std::move(summary_.front[i])
+    front.push_back(i < before ? std::move(group.front[i])
                                : row_of(block, rows[i - before], summary_.layout));
   }
-  summary_.front = std::move(front);
+  group.front = std::move(front);
 }
+
+namespace {
+
+std::int64_t total(const Summary& summary, std::int64_t Group::*count) {
+  std::int64_t sum = 0;
+  for (const Group& group : summary.groups) sum += group.*count;
+  return sum;
+}
+
+}  // namespace
+
+std::int64_t rows(const Summary& summary) { return total(summary, &Group::rows); }
+std::int64_t feasible(const Summary& summary) { return total(summary, &Group::feasible); }
+std::int64_t selected(const Summary& summary) { return total(summary, &Group::selected); }
 
 std::vector<Objective> objectives_of(const json& document, const Layout& layout) {
   std::vector<Objective> out;
@@ -160,21 +201,29 @@ json row_json(const Row& row, const Layout& layout) {
 }  // namespace
 
 json to_json(const Summary& s) {
-  json out{{"rows", s.rows}, {"feasible", s.feasible}, {"infeasible", s.rows - s.feasible}};
-  if (s.filtered) out["selected"] = s.selected;
-  out["reasons"] = s.reasons;
-  if (s.objectives.empty()) return out;
-  out["without_objective"] = s.without_objective;
-  out["best"] = json::array();
-  for (std::size_t i = 0; i < s.objectives.size(); ++i) {
-    const Objective& o = s.objectives[i];
-    const std::string& name = s.layout.results[o.column].name;
-    json best{{"objective", name}, {"direction", o.maximize ? "maximize" : "minimize"}};
-    best["row"] = s.best[i].results.empty() ? json() : row_json(s.best[i], s.layout);
-    out["best"].push_back(std::move(best));
+  json out{{"rows", rows(s)},
+           {"feasible", feasible(s)},
+           {"infeasible", rows(s) - feasible(s)},
+           {"reasons", s.reasons},
+           {"bases", json::array()}};
+  for (const Group& group : s.groups) {
+    json one{{"base", group.base}, {"rows", group.rows}, {"feasible", group.feasible}};
+    if (s.filtered) one["selected"] = group.selected;
+    if (!s.objectives.empty()) {
+      one["without_objective"] = group.without_objective;
+      one["best"] = json::array();
+      one["front"] = json::array();
+    }
+    for (std::size_t i = 0; i < s.objectives.size(); ++i) {
+      const Objective& o = s.objectives[i];
+      json best{{"objective", s.layout.results[o.column].name},
+                {"direction", o.maximize ? "maximize" : "minimize"}};
+      best["row"] = group.best[i].results.empty() ? json() : row_json(group.best[i], s.layout);
+      one["best"].push_back(std::move(best));
+    }
+    for (const Row& row : group.front) one["front"].push_back(row_json(row, s.layout));
+    out["bases"].push_back(std::move(one));
   }
-  out["front"] = json::array();
-  for (const Row& row : s.front) out["front"].push_back(row_json(row, s.layout));
   return out;
 }
 

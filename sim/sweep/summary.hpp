@@ -19,22 +19,32 @@ struct Row {
   bool operator==(const Row&) const = default;
 };
 
+/// The rows of one base scenario: a prefill and a decode are no rivals.
+struct Group {
+  std::string base;
+  std::int64_t rows = 0;
+  std::int64_t feasible = 0;
+  std::int64_t selected = 0;           // feasible and passed by every filter
+  std::int64_t without_objective = 0;  // selected, but an objective is NaN
+  std::vector<Row> best;   // one per objective, among selected rows; the first of equals
+  std::vector<Row> front;  // selected rows that no other beats in every objective
+};
+
 /// What a reader wants to know of a million rows.
 struct Summary {
   Layout layout;
   std::vector<Objective> objectives;
   bool filtered = false;  // the layout has a column `selected`
-  std::int64_t rows = 0;
-  std::int64_t feasible = 0;
-  std::int64_t selected = 0;           // feasible and passed by every filter
-  std::int64_t without_objective = 0;  // selected, but an objective is NaN
+  std::vector<Group> groups;
   // Kinds of reasons (their numbers left out) and how many rows have one.
   std::map<std::string, std::int64_t> reasons;
-  std::vector<Row> best;   // one per objective, among selected rows; the first of equals
-  std::vector<Row> front;  // selected rows that no other beats in every objective
 };
+std::int64_t rows(const Summary& summary);
+std::int64_t feasible(const Summary& summary);
+std::int64_t selected(const Summary& summary);
 
-/// A reason with its numbers replaced by "#": rows that fail alike count together.
+/// A reason with its numbers, and their binary units, replaced by "#": rows that fail alike count
+/// together.
 std::string reason_kind(std::string_view reason);
 
 /// Collects rows block by block, in any order of calls but with ascending numbers.
@@ -45,8 +55,9 @@ class Summarizer {
   Summary take() { return std::move(summary_); }
 
  private:
-  void add_to_front(const Block& block, const std::vector<std::size_t>& rows);
-  void add_to_best(const Block& block, std::size_t row);
+  Group& group_of(double base);
+  void add_to_front(const Block& block, const std::vector<std::size_t>& rows, Group& group) const;
+  void add_to_best(const Block& block, std::size_t row, Group& group) const;
   double value(const std::vector<double>& results, std::size_t row, std::size_t column) const;
 
   Summary summary_;

@@ -98,17 +98,16 @@ std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
 }
 
 // One column per objective: a row of a database is too wide to read across.
-void add_best(const sweep::Summary& s, Document& out) {
-  out.blocks.push_back(Heading{2, "Best points", ""});
+void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out) {
   Table table{.columns = {text_column("")}};
   std::vector<const sweep::Row*> rows;
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], s.layout);
-    if (s.best[i].results.empty()) {
+    if (group.best[i].results.empty()) {
       out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
       continue;
     }
-    rows.push_back(&s.best[i]);
+    rows.push_back(&group.best[i]);
     table.columns.push_back(number_column(what));
   }
   if (rows.empty()) return;
@@ -126,7 +125,7 @@ void add_best(const sweep::Summary& s, Document& out) {
   std::vector<Cell> numbers{"point"};
   for (const sweep::Row* row : rows) numbers.emplace_back(format_count(row->number));
   table.rows.push_back(std::move(numbers));
-  for (std::size_t i = 0; i < s.layout.inputs.size(); ++i) {
+  for (std::size_t i = 1; i < s.layout.inputs.size(); ++i) {
     add(s.layout.inputs[i], header_of(s.layout, s.layout.inputs[i].name),
         [i](const sweep::Row& row) { return row.inputs[i]; });
   }
@@ -138,14 +137,14 @@ void add_best(const sweep::Summary& s, Document& out) {
   out.blocks.push_back(std::move(table));
 }
 
-Plot front_plot(const sweep::Summary& s) {
+Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
   const std::string& x = s.layout.results[s.objectives[0].column].name;
   const std::string& y = s.layout.results[s.objectives[1].column].name;
-  Plot plot{.title = fmt::format("{} points that nothing beats", s.front.size()),
+  Plot plot{.title = fmt::format("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
   Series series{.name = "front", .kind = SeriesKind::line_points};
-  for (const sweep::Row& row : s.front) {
+  for (const sweep::Row& row : group.front) {
     series.xs.push_back(row.results[s.objectives[0].column]);
     series.ys.push_back(row.results[s.objectives[1].column]);
   }
@@ -157,23 +156,35 @@ Plot front_plot(const sweep::Summary& s) {
   return plot;
 }
 
-void add_front(const sweep::Summary& s, Document& out) {
-  if (s.objectives.size() < 2 || s.front.empty()) return;
-  out.blocks.push_back(Heading{2, "Pareto front", ""});
+void add_front(const sweep::Summary& s, const sweep::Group& group, Document& out) {
+  if (s.objectives.size() < 2 || group.front.empty()) return;
   std::vector<std::string> names;
   for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
-  out.blocks.push_back(Paragraph{
-      fmt::format("No point is at least as good in every objective ({}) and better in one.",
-                  fmt::join(names, ", "))});
-  out.blocks.push_back(front_plot(s));
+  out.blocks.push_back(Paragraph{fmt::format(
+      "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
+      fmt::join(names, ", "))});
+  out.blocks.push_back(front_plot(s, group));
   std::vector<const sweep::Row*> rows;
-  const std::size_t step = (s.front.size() + kShownRows - 1) / kShownRows;
-  for (std::size_t i = 0; i < s.front.size(); i += step) rows.push_back(&s.front[i]);
+  const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
+  for (std::size_t i = 0; i < group.front.size(); i += step) rows.push_back(&group.front[i]);
   const std::string title = step == 1
                                 ? "All of them"
                                 : fmt::format("{} of {}, evenly spaced; --format json has all",
-                                              rows.size(), s.front.size());
+                                              rows.size(), group.front.size());
   out.blocks.push_back(rows_table(title, rows, s.layout));
+}
+
+void add_group(const sweep::Summary& s, const sweep::Group& group, Document& out) {
+  const std::string what = s.groups.size() > 1 ? ": " + group.base : "";
+  out.blocks.push_back(Heading{2, "Best points" + what, ""});
+  if (group.without_objective > 0) {
+    out.blocks.push_back(Note{
+        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
+                                       "of what follows",
+                                       format_count(group.without_objective))});
+  }
+  add_best(s, group, out);
+  add_front(s, group, out);
 }
 
 void add_reasons(const sweep::Summary& s, Document& out) {
@@ -196,8 +207,8 @@ void add_reasons(const sweep::Summary& s, Document& out) {
 std::string finding(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
   std::string out =
-      fmt::format("{} of {} points can run", format_count(s.feasible), format_count(s.rows));
-  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(s.selected));
+      fmt::format("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
+  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(selected(s)));
   return out + ".";
 }
 
@@ -210,9 +221,9 @@ KeyFigures figures(const SweepPage& page) {
     out.figures.back().value.shown = format_count(value);
   };
   add("points", page.points, "of the whole sweep");
-  add("rows", s.rows, "points that no constraint excludes");
-  add("feasible", s.feasible);
-  if (s.filtered) add("selected", s.selected, "pass every filter");
+  add("rows", rows(s), "points that no constraint excludes");
+  add("feasible", feasible(s));
+  if (s.filtered) add("selected", selected(s), "pass every filter");
   return out;
 }
 
@@ -236,14 +247,9 @@ Document sweep_document(const SweepPage& page) {
                          "sweep again with --resume",
                          format_count(page.end - page.next), format_count(page.end - page.begin))});
   }
-  if (s.without_objective > 0) {
-    out.blocks.push_back(Note{
-        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
-                                       "of what follows",
-                                       format_count(s.without_objective))});
+  for (const sweep::Group& group : s.groups) {
+    if (!s.objectives.empty() && group.selected > 0) add_group(s, group, out);
   }
-  if (!s.objectives.empty()) add_best(s, out);
-  add_front(s, out);
   add_reasons(s, out);
   out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});
   return out;
