@@ -105,6 +105,36 @@ TEST_CASE("pruning changes no candidate, front or winner", "[study][plan][proper
   CHECK(many.pruned == 0);
 }
 
+TEST_CASE("pruning changes nothing under percentiles, mixed lengths and budgets",
+          "[study][plan][property]") {
+  const auto seed = GENERATE(range(31U, 36U));
+  json document = random_request(seed);
+  Dice dice(seed);
+  json& traffic = document["traffic"];
+  traffic.erase("concurrency");
+  traffic["requests_per_s"] = dice.one_of<double>({2.0, 40.0});
+  if (dice.even()) {
+    for (const char* key : {"input_tokens", "output_tokens"}) traffic.erase(key);
+    traffic["lengths"] = {{{"input_tokens", 300}, {"output_tokens", 100}, {"weight", 4}},
+                          {{"input_tokens", 6000}, {"output_tokens", 900}}};
+  }
+  if (dice.even()) traffic["peak_factor"] = 2.0;
+  if (dice.even()) traffic["arrival_scv"] = dice.one_of<double>({0.5, 6.0});
+  json& targets = document["targets"];
+  targets["ttft_p99_s"] = dice.one_of<double>({1.0, 4.0, 20.0});
+  if (dice.even()) targets["tpot_p90_ms"] = dice.one_of<double>({25.0, 80.0});
+  if (dice.even()) targets["power_kw"] = 60;
+  if (dice.even()) targets["confidence"] = 0.8;
+  if (dice.even()) document["spare_nodes"] = 1;
+  document["price_usd_per_gpu_hour"] = 2.5;
+  if (dice.even()) targets["budget_usd_per_hour"] = dice.one_of<double>({80.0, 300.0});
+  CAPTURE(seed, document.dump());
+  const PlanRequest request = parsed(document);
+  const PlanResult pruned = search_plans(request, {.threads = 1});
+  const PlanResult all = search_plans(request, {.threads = 1, .exhaustive = true});
+  CHECK(dump_json(answer(pruned)) == dump_json(answer(all)));
+}
+
 TEST_CASE("a wide search evaluates less than half of its candidates", "[study][plan]") {
   json document = small_request();
   document["search"] = {{"max_instance_devices", 64}};
