@@ -45,11 +45,18 @@ json random_request(unsigned seed) {
       dice.one_of<double>({1.0, 30.0, 400.0});
   if (dice.even()) out["targets"]["ttft_s"] = dice.one_of<double>({0.3, 1.0, 5.0});
   if (dice.even()) out["targets"]["tpot_ms"] = dice.one_of<double>({10.0, 30.0, 80.0});
+  // sizing every pair with queues takes its time
+  if (out["traffic"].contains("requests_per_s") && seed % 4 == 0) {
+    out["traffic"]["queueing"] = true;
+    if (dice.even()) out["targets"]["ttft_p99_s"] = dice.one_of<double>({0.8, 6.0});
+    if (dice.even()) out["targets"]["budget_usd_per_hour"] = dice.one_of<double>({100.0, 1000.0});
+  }
   json& search = out["search"];
   search = {{"max_instance_devices", deepseek ? 16 : 8},
             {"max_devices", dice.one_of<int>({64, 4096})},
             {"tp", {1, 4, 8}},
             {"pair_hardware", dice.even()}};
+  if (dice.even()) out["spare_nodes"] = 1;
   if (dice.even()) search["cp"] = {1, 2};
   if (dice.even()) search["chunk_tokens"] = {0, 512};
   if (dice.even() && deepseek) search["redundant_experts"] = {0, 16};
