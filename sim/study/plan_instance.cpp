@@ -158,7 +158,7 @@ class Study {
     if (hopeless(reach(*size, prefill, decode), goals_)) return;
     ClusterPlan found =
         make_cluster_plan(request_, in_.hardware, Serving::aggregated, prefill, decode, *size);
-    if (!out_.together.wants(found)) return;
+    if (!affordable(request_, found) || !out_.together.wants(found)) return;
     found.decode_memory = shared_memory(request_, model_, decode, prefill);
     if (!found.decode_memory.fits()) return;
     found.prefill_memory = found.decode_memory;

@@ -33,9 +33,17 @@ TEST_CASE("the scenario schema says what the reader of scenarios does", "[study]
 }
 
 TEST_CASE("the plan schema says what the reader of plan requests does", "[study][schema]") {
-  const json plan = with(schema_test::example("plan-deepseek-v3-mtp"), "/hardware", "h800");
+  const json plan = with(with(schema_test::example("plan-deepseek-v3-mtp"), "/hardware", "h800"),
+                         "/growth", {{"factor", 2}, {"periods", 4}});
+  const json mixed =
+      with(plan, "/traffic",
+           {{"requests_per_s", 20},
+            {"lengths", {{{"input_tokens", 1024}, {"output_tokens", 256}, {"weight", 2}}}}});
   const std::vector<Example> examples{{"", plan, ""},
                                       {"/definitions/traffic", plan, "/traffic"},
+                                      {"/definitions/traffic", mixed, "/traffic"},
+                                      {"/definitions/length", mixed, "/traffic/lengths/0"},
+                                      {"/definitions/growth", plan, "/growth"},
                                       {"/definitions/targets", plan, "/targets"},
                                       {"/definitions/search", plan, "/search"}};
   const auto read = [](const json& document) {
