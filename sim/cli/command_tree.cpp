@@ -129,6 +129,7 @@ std::vector<std::string> listed_words(std::string_view text) {
     }
   }
   if (parts < 2) words.clear();
+  std::erase(words, "both");  // "true, false or both": a list of both, not a value
   return words;
 }
 

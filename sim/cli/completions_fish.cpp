@@ -27,7 +27,7 @@ complete -c fathom -f
 )fish";
 
 // Within single quotes fish knows two escapes.
-std::string in_quotes(std::string_view text) {
+std::string fish_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') out += '\\';
@@ -53,10 +53,10 @@ std::string value_of(const CommandOption& option) {
     case ValueKind::text:
       return " -x";
     case ValueKind::choice:
-      return " -x -a " + in_quotes(words_of(option));
+      return " -x -a " + fish_quoted(words_of(option));
     case ValueKind::model:
     case ValueKind::hardware:
-      return " -r -F -a " + in_quotes(words_of(option));
+      return " -r -F -a " + fish_quoted(words_of(option));
     case ValueKind::file:
       return " -r -F";
     case ValueKind::directory:
@@ -72,7 +72,7 @@ std::string positional(const CommandOption& option) {
       option.kind == ValueKind::directory ? "(__fish_complete_directories)" : words_of(option);
   return (option.kind == ValueKind::choice || option.kind == ValueKind::directory ? " -a "
                                                                                   : " -F -a ") +
-         in_quotes(words);
+         fish_quoted(words);
 }
 
 std::string line_of(const CommandOption& option, const std::string& when) {
@@ -84,7 +84,7 @@ std::string line_of(const CommandOption& option, const std::string& when) {
   for (const std::string& name : option.names) {
     names += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   }
-  return when + names + value_of(option) + " -d " + in_quotes(option.description) + "\n";
+  return when + names + value_of(option) + " -d " + fish_quoted(option.description) + "\n";
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ std::string fish_completions(const CommandTree& tree) {
   const std::string first = "complete -c fathom -n __fish_use_subcommand";
   for (const CommandOption& option : tree.program.options) out += line_of(option, first);
   for (const Command& command : tree.commands) {
-    out += fmt::format("\n{} -a {} -d {}\n", first, command.name, in_quotes(command.description));
+    out += fmt::format("\n{} -a {} -d {}\n", first, command.name, fish_quoted(command.description));
     const std::string when =
         fmt::format("complete -c fathom -n '__fish_seen_subcommand_from {}'", command.name);
     for (const CommandOption& option : command.options) out += line_of(option, when);

@@ -147,8 +147,9 @@ Finding module_file(const char* what, const char* file, const char* packages, co
   std::string error;
   if (open_module(file, ModuleScope::global, &error) != nullptr)
     return {.what = what, .found = file};
-  return {what, Verdict::note, error.empty() ? fmt::format("{} is not there", file) : error,
-          fmt::format("install {} and build again; without it {}", packages, loss)};
+  return {
+      what, Verdict::note, error.empty() ? fmt::format("{} is not there", file) : error,
+      fmt::format("install fathom-modules, or {} and build again; without it {}", packages, loss)};
 }
 
 Finding libraries() {
@@ -157,7 +158,9 @@ Finding libraries() {
                   .found = fmt::format("{}", fmt::join(names, ", "))};
   if (names.size() < 3) {  // oneDNN, OpenBLAS, Eigen
     finding.verdict = Verdict::note;
-    finding.advice = "install libdnnl-dev and libopenblas-dev and build again for all columns";
+    finding.advice =
+        "install fathom-modules, or libdnnl-dev and libopenblas-dev and build again, for all "
+        "columns";
   }
   return finding;
 }

@@ -61,8 +61,6 @@ std::string lines(std::string_view text) {
 
 std::string paragraph(std::string_view text) { return ".PP\n" + lines(text); }
 
-std::string literal(std::string_view text) { return ".PP\n.nf\n" + lines(text) + ".fi\n"; }
-
 template <class Entries>
 std::string entries(const Entries& all) {
   std::string out;
@@ -102,14 +100,27 @@ std::string tag(const CommandOption& option) {
   return fmt::format("{} \\fI{}\\fR", names, roff_text(option.placeholder));
 }
 
-std::string options_of(const Command& command) {
+std::string entry(const CommandOption& option) {
+  return fmt::format(".TP\n{}\n{}", tag(option), lines(option.description));
+}
+
+std::string arguments_of(const Command& command) {
   std::string out;
-  std::string group;
   for (const CommandOption& option : command.options) {
-    const std::string heading = option.positional ? "Arguments" : option.group;
-    if (heading != group) out += fmt::format(".SS {}\n", roff_text(heading));
-    group = heading;
-    out += fmt::format(".TP\n{}\n{}", tag(option), lines(option.description));
+    if (option.positional) out += entry(option);
+  }
+  return out.empty() ? out : ".SH ARGUMENTS\n" + out;
+}
+
+// Options that stand in no group of their own come under no heading of their own.
+std::string options_of(const Command& command) {
+  std::string out = ".SH OPTIONS\n";
+  std::string group = "Options";
+  for (const CommandOption& option : command.options) {
+    if (option.positional) continue;
+    if (option.group != group) out += fmt::format(".SS {}\n", roff_text(option.group));
+    group = option.group;
+    out += entry(option);
   }
   return out;
 }
@@ -129,7 +140,7 @@ std::string examples(const Footer& footer) {
   if (footer.examples.empty()) return "";
   std::string text;
   for (const std::string& line : footer.examples) text += line + "\n";
-  return ".SH EXAMPLES\n" + literal(text);
+  return ".SH EXAMPLES\n.nf\n" + lines(text) + ".fi\n";
 }
 
 std::string exit_status(const Footer& footer) {
@@ -189,7 +200,7 @@ std::string man_page(const CommandTree& tree) {
   std::string out = head("fathom", first_line(tree.program.description));
   out += ".SH SYNOPSIS\n.B fathom\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
   out += description(tree.program, {.paragraphs = footer.paragraphs});
-  out += verbs_of(tree) + ".SH OPTIONS\n" + options_of(tree.program) + examples(footer);
+  out += verbs_of(tree) + options_of(tree.program) + examples(footer);
   out += exit_status({}) + ".SH FILES\n" + entries(kFiles) + ".SH ENVIRONMENT\n" +
          entries(kEnvironment);
   return out;
@@ -199,7 +210,7 @@ std::string man_page(const CommandTree& tree, const Command& command) {
   const Footer footer = split_footer(command.footer);
   std::string out = head("fathom-" + command.name, first_line(command.description));
   out += synopsis(command) + description(command, footer);
-  out += ".SH OPTIONS\n" + options_of(command) + examples(footer) + exit_status(footer);
+  out += arguments_of(command) + options_of(command) + examples(footer) + exit_status(footer);
   out += ".SH SEE ALSO\n.BR fathom (1)";
   for (const Command& other : tree.commands) {
     if (other.group == command.group && other.name != command.name)
