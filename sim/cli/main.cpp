@@ -14,6 +14,7 @@
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "core/utf8.hpp"
+#include "report/chart.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -166,11 +167,19 @@ std::string without_capital(std::string text) {
   return text;
 }
 
+std::string version_text() {
+  const std::string_view charts = report::chart_library_version();
+  if (charts.empty()) {
+    return version_line() + "\nHTML figures: static (Chart.js was missing at build time)";
+  }
+  return fmt::format("{}\nHTML figures: interactive, by Chart.js {}", version_line(), charts);
+}
+
 int run(int argc, char** argv) {
   int exit_code = kOk;
   CLI::App app{kDescription, "fathom"};
   app.set_help_flag("-h,--help", "Print this help and exit");
-  app.set_version_flag("--version", version_line(), "Print the version and exit");
+  app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.footer(kFooter);
   app.require_subcommand(1);
   for (const Verb& verb : kVerbs) {
