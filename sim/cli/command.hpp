@@ -40,6 +40,9 @@ void add_format_option(CLI::App& command, OutputOptions& options,
 /// command line.
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options);
 
+/// The same with the document itself as json (docs/schema/report.json).
+void emit(report::Document document, const OutputOptions& options);
+
 /// InputError when `file` (empty and "-": standard output) could not be written, naming the flag
 /// that takes another one: asked before a long measurement rather than after it.
 void expect_writable(const std::string& file, std::string_view flag = "--output");

@@ -15,6 +15,7 @@
 #include "core/json_reader.hpp"
 #include "core/system_message.hpp"
 #include "report/csv.hpp"
+#include "report/document_json.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "report/svg.hpp"
@@ -80,6 +81,20 @@ std::string render(const report::Document& document, const nlohmann::json& data,
   return report::render_terminal(fit_tables(document, width), terminal);
 }
 
+void sign(report::Document& document) {
+  // renderers say the name themselves
+  document.metadata.version = version_line().substr(std::string_view{"fathom "}.size());
+  document.metadata.command = command_line();
+}
+
+void write(const std::string& text, const OutputOptions& options) {
+  if (options.output.empty() || options.output == "-") {
+    print(text);
+  } else {
+    write_file(options.output, text);
+  }
+}
+
 }  // namespace
 
 void print(std::string_view text) {
@@ -126,15 +141,14 @@ void add_output_options(CLI::App& command, OutputOptions& options,
 }
 
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
-  // renderers say the name themselves
-  document.metadata.version = version_line().substr(std::string_view{"fathom "}.size());
-  document.metadata.command = command_line();
-  const std::string text = render(document, data, options);
-  if (options.output.empty() || options.output == "-") {
-    print(text);
-  } else {
-    write_file(options.output, text);
-  }
+  sign(document);
+  write(render(document, data, options), options);
+}
+
+void emit(report::Document document, const OutputOptions& options) {
+  sign(document);
+  const bool json = options.format == "json";
+  write(render(document, json ? report::to_json(document) : nlohmann::json(), options), options);
 }
 
 void expect_writable(const std::string& file, std::string_view flag) {
