@@ -1,10 +1,9 @@
-#include <algorithm>
+#include <filesystem>
 #include <set>
 #include <sstream>
 #include <string>
 
 #include "catch.hpp"
-#include "core/data_dir.hpp"
 #include "program.hpp"
 
 namespace fathom::test {
@@ -108,6 +107,25 @@ TEST_CASE("bash completes files and folders where a command takes them", "[cli][
   for (const char* before : {"estimate", "sweep", "estimate -o", "plan --output ="})
     CHECK(offered(std::string(before) + " " + begin) == std::set<std::string>{file});
   CHECK(offered("demo -o " + begin).empty());
+}
+
+TEST_CASE("fish offers what bash offers", "[cli][completions]") {
+  if (!installed("fish")) return;
+  const TemporaryFolder folder;
+  const std::string file = script_file(folder, "fish");
+  const auto first_words = [&](const std::string& line) {
+    const Run run = shell("fish --no-config -c 'source " + file +
+                          "; function fathom; $FATHOM $argv; end; complete -C \"" + line + "\"'");
+    std::set<std::string> words;
+    for (const std::string& offer : lines_of(run.out))
+      words.insert(offer.substr(0, offer.find('\t')));
+    return words;
+  };
+  using Words = std::set<std::string>;
+  CHECK(first_words("fathom esti") == Words{"estimate"});
+  CHECK(first_words("fathom estimate --phase ") == Words{"prefill", "decode"});
+  CHECK(first_words("fathom hardware sh") == Words{"show"});
+  CHECK(first_words("fathom plan --hardware h200,h80") == Words{"h200,h800"});
 }
 
 TEST_CASE("an unknown shell is refused with the known ones", "[cli][completions]") {
