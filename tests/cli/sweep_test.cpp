@@ -62,8 +62,9 @@ TEST_CASE("a sweep killed at random moments and resumed is the sweep never kille
   int killed = 0;
   for (int runs = 0; killed < 10 && runs < 200; ++runs) {
     const auto ms = 20 + random() % 200;
-    const Run run = shell(fmt::format("timeout -s KILL 0.{:03}s $FATHOM sweep sweep.json -o "
-                                      "killed.db --resume",
+    // Waited for: a process that is still going away holds its lock.
+    const Run run = shell(fmt::format("$FATHOM sweep sweep.json -o killed.db --resume & p=$!; "
+                                      "sleep 0.{:03}; kill -9 $p; wait $p",
                                       ms),
                           folder.path());
     killed += run.code != 0 ? 1 : 0;
