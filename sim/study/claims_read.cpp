@@ -33,6 +33,8 @@ ClaimSide read_side(JsonReader in) {
   side.model = in.string("model");
   side.attention = in.string_or("attention", "");
   side.kv = in.string_or("kv", "");
+  in.ignore("weights");
+  if (in.has("weights")) side.weights = in.dtype_or("weights", Dtype::bf16);
   side.drafts = in.integer_or("draft_tokens", 0, 0, 16);
   in.finish();
   return side;
@@ -92,10 +94,12 @@ Claim read_claim(JsonReader in) {
 }
 
 json to_json(const ClaimSide& side) {
-  return {{"model", side.model},
-          {"attention", side.attention},
-          {"kv", side.kv},
-          {"draft_tokens", side.drafts}};
+  json out{{"model", side.model},
+           {"attention", side.attention},
+           {"kv", side.kv},
+           {"draft_tokens", side.drafts}};
+  if (side.weights) out["weights"] = name(*side.weights);
+  return out;
 }
 
 json to_json(const ClaimCase& c, ClaimQuantity quantity) {
