@@ -43,12 +43,26 @@ constexpr std::array kTraffic{
     Field{"--output-tokens,--osl", "/traffic/output_tokens", Kind::value, "Tokens generated"},
     Field{"--prefix-hit", "/traffic/prefix_hit", Kind::value, "Share of a prompt in the cache"},
     Field{"--requests-per-s,--rate", "/traffic/requests_per_s", Kind::value, "Arrivals"},
-    Field{"--concurrency", "/traffic/concurrency", Kind::value, "… or requests in the system"}};
+    Field{"--concurrency", "/traffic/concurrency", Kind::value, "… or requests in the system"},
+    Field{"--trace", "/traffic/trace", Kind::value, "Lengths and arrivals from CSV or JSON lines"},
+    Field{"--peak-factor", "/traffic/peak_factor", Kind::value, "Peak over mean rate; or trace"},
+    Field{"--arrival-scv", "/traffic/arrival_scv", Kind::value,
+          "Squared coefficient of variation of gaps; 1: Poisson"}};
 constexpr std::array kTargets{
     Field{"--ttft-s", "/targets/ttft_s", Kind::value, "Time to first token, seconds"},
     Field{"--ttft-ms", "/targets/ttft_ms", Kind::value, "… milliseconds"},
     Field{"--tpot-s", "/targets/tpot_s", Kind::value, "Time per output token, seconds"},
-    Field{"--tpot-ms", "/targets/tpot_ms", Kind::value, "… milliseconds"}};
+    Field{"--tpot-ms", "/targets/tpot_ms", Kind::value, "… milliseconds"},
+    Field{"--ttft-p90-s", "/targets/ttft_p90_s", Kind::value, "Nine in ten wait no longer"},
+    Field{"--ttft-p99-s", "/targets/ttft_p99_s", Kind::value, "99 in 100 wait no longer"},
+    Field{"--tpot-p90-ms", "/targets/tpot_p90_ms", Kind::value, "Nine in ten users see no more"},
+    Field{"--tpot-p99-ms", "/targets/tpot_p99_ms", Kind::value, "99 in 100 users see no more"},
+    Field{"--user-speed", "/targets/tokens_per_s_per_user", Kind::value, "Tokens/s a user sees"},
+    Field{"--budget", "/targets/budget_usd_per_hour", Kind::value, "USD per hour"},
+    Field{"--power-kw", "/targets/power_kw", Kind::value, "Rated power of all devices"},
+    Field{"--max-gpus", "/targets/max_gpus", Kind::value, "Devices"},
+    Field{"--confidence", "/targets/confidence", Kind::value,
+          "Size for slower kernels: 0.9 leaves one chance in ten to miss"}};
 constexpr std::array kSearch{
     Field{"--tp", "/search/tp", Kind::list, "Tensor parallel ranks to try"},
     Field{"--pp", "/search/pp", Kind::list, "Pipeline stages to try"},
@@ -71,18 +85,28 @@ constexpr std::array kSearch{
 constexpr std::array kMore{
     Field{"--acceptance", "/acceptance", Kind::value, "Probability to accept a draft"},
     Field{"--expert-load", kLoadPointer, Kind::value, kExpertLoadHelp},
+    Field{"--spare-nodes", "/spare_nodes", Kind::value, "Nodes that may fail"},
+    Field{"--growth", "/growth", Kind::value,
+          "{\"factor\": 2, \"every\": \"quarter\", \"periods\": 8}"},
     Field{"--utilisation", "/utilisation", Kind::value, "Highest busy share of an instance"},
     Field{"--elementwise", "/elementwise", Kind::value, "separate or fused small kernels"},
     Field{"--kv", "/precision/kv", Kind::value, "KV cache: bf16, fp8, fp8_mla, nvfp4 [+index-…]"}};
 
 // Two spellings of one quantity: a flag replaces whichever the file has.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kAlternatives{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kAlternatives{{
     {"/traffic/requests_per_s", "/traffic/concurrency"},
     {"/traffic/concurrency", "/traffic/requests_per_s"},
     {"/targets/ttft_s", "/targets/ttft_ms"},
     {"/targets/ttft_ms", "/targets/ttft_s"},
     {"/targets/tpot_s", "/targets/tpot_ms"},
     {"/targets/tpot_ms", "/targets/tpot_s"},
+    {"/traffic/trace", "/traffic/input_tokens"},
+    {"/traffic/trace", "/traffic/output_tokens"},
+    {"/traffic/trace", "/traffic/lengths"},
+    {"/targets/ttft_p90_s", "/targets/ttft_p90_ms"},
+    {"/targets/ttft_p99_s", "/targets/ttft_p99_ms"},
+    {"/targets/tpot_p90_ms", "/targets/tpot_p90_s"},
+    {"/targets/tpot_p99_ms", "/targets/tpot_p99_s"},
 }};
 
 template <std::size_t N>
@@ -164,7 +188,7 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags) {
       ->option_text("REQUEST.json");
   add_fields(command, kQuestion, "The question; a LIST is separated by commas", flags);
   add_fields(command, kTraffic, "Traffic", flags);
-  add_fields(command, kTargets, "Targets, means", flags);
+  add_fields(command, kTargets, "Targets; plain latencies are means", flags);
   add_fields(command, kSearch, "Search (default: what suits model and machine)", flags);
   add_fields(command, kMore, "Circumstances", flags);
   command.add_option("--set", flags.sets, "Any field of the request, repeatable")
@@ -198,6 +222,8 @@ NamedRequest resolve(const PlanFlags& flags) {
   if (source && !source->file.empty()) {
     named.inputs.push_back({source->file, content_hash(read_text(source->file))});
   }
+  const study::Traffic& traffic = named.request.traffic;
+  if (!traffic.trace.empty()) named.inputs.push_back({traffic.trace, traffic.trace_hash});
   return named;
 }
 

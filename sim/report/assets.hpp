@@ -2,11 +2,21 @@
 
 #include <string_view>
 
-/// The files of assets/, embedded by embed.cmake when the library is built.
+/// The files of assets/ and Chart.js, embedded by embed.cmake when the library is built.
 namespace fathom::report::assets {
 
+std::string_view charts_js();
+std::string_view columns_js();
+std::string_view explorer_css();
+std::string_view explorer_js();
 std::string_view page_css();
-std::string_view plot_css();
 std::string_view page_js();
+std::string_view plot_css();
+std::string_view theme_js();
+std::string_view views_js();
+
+/// Chart.js and its version; both empty when it was not found at build time.
+std::string_view chart_library();
+std::string_view chart_library_version();
 
 }  // namespace fathom::report::assets

@@ -25,6 +25,12 @@ void append_record(std::string& out, const std::vector<std::string>& fields) {
   out += kLineEnd;
 }
 
+// A number keeps its sign; a text that a spreadsheet would run as a formula does not stay one.
+std::string field(const Cell& cell) {
+  const std::string text = clean(exact_text(cell));
+  return number(cell) != nullptr ? text : neutralise_formula(text);
+}
+
 void collect(const std::vector<Block>& blocks, std::vector<Table>& out) {
   for (const Block& block : blocks) {
     if (const auto* table = std::get_if<Table>(&block.content)) out.push_back(*table);
@@ -44,10 +50,10 @@ std::vector<Table> tables_of(const Document& document) {
 std::string render_csv(const Table& table) {
   check(table);
   std::string out;
-  append_record(out, column_keys(table));
+  append_record(out, column_keys(table));  // letters, digits and underscores
   for (const auto& row : table.rows) {
     std::vector<std::string> fields;
-    for (const Cell& cell : row) fields.push_back(clean(exact_text(cell)));
+    for (const Cell& cell : row) fields.push_back(field(cell));
     append_record(out, fields);
   }
   return out;
@@ -59,7 +65,7 @@ std::string render_csv(const Document& document) {
   std::string out;
   for (const Table& table : tables) {
     if (!out.empty()) out += kLineEnd;
-    append_record(out, {one_line(table.title)});
+    append_record(out, {neutralise_formula(one_line(table.title))});
     out += render_csv(table);
   }
   return out;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "report/plot.hpp"
+#include "report/point_set.hpp"
 #include "report/table.hpp"
 
 namespace fathom::report {
@@ -68,10 +69,12 @@ struct Details {
 template <class T>
 concept BlockContent = std::same_as<T, Heading> || std::same_as<T, Paragraph> ||
     std::same_as<T, Note> || std::same_as<T, Table> || std::same_as<T, Plot> ||
-    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details>;
+    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details> ||
+    std::same_as<T, PointSet>;
 
 struct Block {
-  std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details> content;
+  std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet>
+      content;
 
   template <BlockContent T>
   Block(T block) : content(std::move(block)) {}

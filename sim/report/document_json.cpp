@@ -116,6 +116,7 @@ struct ToJson {
   json operator()(const CodeBlock& block) const {
     return {{"type", "code"}, {"language", clean(block.language)}, {"text", clean(block.text)}};
   }
+  json operator()(const PointSet& block) const { return (*this)(Paragraph{block.note}); }
   json operator()(const Details& block) const {
     return {{"type", "details"},
             {"summary", clean(block.summary)},

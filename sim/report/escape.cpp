@@ -124,6 +124,33 @@ std::string escape_csv(std::string_view field) {
   return out + '"';
 }
 
+std::string neutralise_formula(std::string text) {
+  if (!text.empty() && contains("=+-@\t\r", text.front())) text.insert(text.begin(), '\'');
+  return text;
+}
+
+// These characters occur in JSON only inside strings, where \u escapes mean the same.
+std::string escape_script(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (const char c : json) {
+    switch (c) {
+      case '<':
+        out += "\\u003c";
+        break;
+      case '>':
+        out += "\\u003e";
+        break;
+      case '&':
+        out += "\\u0026";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 std::string percent_encode(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;

@@ -3,17 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
 #include "report/assets.hpp"
+#include "report/chart.hpp"
 #include "report/csv.hpp"
 #include "report/escape.hpp"
+#include "report/point_set.hpp"
 #include "report/svg.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
+
+constexpr std::size_t kFilteredRows = 6;         // a shorter table is read at a glance
+constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
   std::string name = slug(table.title, '-').substr(0, 60);
@@ -52,8 +58,11 @@ std::string body_cell(const Cell& cell, const Column& column, bool names_row) {
                      names_row ? "th" : "td");
 }
 
+enum class Csv : std::uint8_t { with, without };
+
 /// `caption` is HTML; `id` is unique on the page.
-std::string table_html(const Table& table, const std::string& id, const std::string& caption) {
+std::string table_html(const Table& table, const std::string& id, const std::string& caption,
+                       Csv csv = Csv::with) {
   check(table);
   std::string out = fmt::format(
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{0}-caption\">\n"
@@ -73,7 +82,13 @@ std::string table_html(const Table& table, const std::string& id, const std::str
   out += "</tbody>\n</table>\n</div>\n<p class=\"tools\">";
   if (has_mark(table, Mark::best)) out += "<span class=\"key-best\">best</span> ";
   if (has_mark(table, Mark::bound)) out += "<span class=\"key-bound\">bound</span> ";
-  return out + csv_link(table, id) + "</p>\n";
+  // Shown by the page's script, which does the filtering.
+  if (table.rows.size() >= kFilteredRows) {
+    out +=
+        "<label class=\"filter\">Filter <input type=\"search\" autocomplete=\"off\" "
+        "spellcheck=\"false\"/></label><output></output> ";
+  }
+  return out + (csv == Csv::with ? csv_link(table, id) : "") + "</p>\n";
 }
 
 std::string contents(const std::vector<Section>& sections) {
@@ -122,13 +137,17 @@ class Writer {
     const Table data = data_table(plot);
     const std::string note =
         plot.note.empty() ? "" : "<p class=\"plot-note\">" + html_inline(plot.note) + "</p>\n";
+    const bool live = !chart_library_version().empty();
     out_ += fmt::format(
-        "<figure id=\"{0}\">\n<figcaption><b>Figure {1}.</b> {2}</figcaption>\n"
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figure {1}\">\n{3}"
-        "</div>\n{4}<details><summary>Data, {5} {6}</summary>\n{7}</details>\n</figure>\n",
-        id, figures_, html_inline(plot.title), render_svg(plot, {.id = id}), note, data.rows.size(),
-        data.rows.size() == 1 ? "row" : "rows",
-        table_html(data, id + "-data", fmt::format("Data of figure {}", figures_)));
+        "<figure id=\"{0}\">\n<figcaption><b>Figure {1}.</b> {2}</figcaption>\n{3}"
+        "<div class=\"scroll{8}\" tabindex=\"0\" role=\"region\" aria-label=\"Figure {1}\">\n{4}"
+        "</div>\n{5}<p class=\"tools\">{9}</p>\n<details><summary>Data, {6}</summary>\n{7}"
+        "</details>\n</figure>\n",
+        id, figures_, html_inline(plot.title), live ? chart_html(plot) : "",
+        render_svg(plot, {.id = id}), note,
+        data.rows.size() == 1 ? "1 row" : fmt::format("{} rows", data.rows.size()),
+        table_html(data, id + "-data", fmt::format("Data of figure {}", figures_), Csv::without),
+        live ? " static" : "", csv_link(data, id));
   }
   void operator()(const KeyFigures& key) {
     out_ += "<dl class=\"key-figures\">\n";
@@ -144,6 +163,13 @@ class Writer {
     }
     out_ += "</dl>\n";
   }
+  void operator()(const PointSet& points) {
+    out_ += fmt::format(
+        "<div class=\"explorer plot-colours\" "
+        "id=\"explorer-{}\">\n<p>{}</p>\n<noscript><p>Exploring them needs "
+        "script.</p></noscript>\n<script type=\"application/json\">{}</script>\n</div>\n",
+        ++explorers_, html_inline(points.note), escape_script(points_json(points, kPointBudget)));
+  }
   void operator()(const CodeBlock& code) {
     // A leading newline right after <pre> is dropped by readers, so one more keeps it.
     out_ += "<pre tabindex=\"0\">\n<code>" + escape_html(code.text) + "</code></pre>\n";
@@ -154,6 +180,8 @@ class Writer {
     out_ += "</details>\n";
   }
 
+  bool has_explorers() const { return explorers_ > 0; }
+  bool has_figures() const { return figures_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -161,12 +189,21 @@ class Writer {
   std::size_t next_section_ = 0;
   int tables_ = 0;
   int figures_ = 0;
+  int explorers_ = 0;
   std::string out_;
 };
 
-std::string provenance(const Metadata& metadata) {
+std::string figures_by() {
+  const std::string_view version = chart_library_version();
+  if (version.empty()) return "Figures are static: Chart.js was missing when fathom was built.";
+  return fmt::format("Figures by Chart.js {} (MIT licence).", version);
+}
+
+std::string provenance(const Metadata& metadata, bool has_figures) {
   std::string out = "<footer id=\"provenance\">\n<h2>Provenance</h2>\n<p>Produced by fathom " +
-                    html_inline(metadata.version) + ".</p>\n";
+                    html_inline(metadata.version) + ".";
+  if (has_figures) out += " " + figures_by();
+  out += "</p>\n";
   if (!metadata.command.empty()) {
     out += "<pre tabindex=\"0\"><code>" + escape_html(metadata.command) + "</code></pre>\n";
   }
@@ -186,6 +223,27 @@ constexpr std::string_view kHead =
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
 
+std::string script(std::string_view text) { return fmt::format("<script>\n{}</script>\n", text); }
+
+// Each once per page, and only for a page with something to draw.
+std::string scripts(const Writer& writer) {
+  std::string out;
+  if (writer.has_figures() && !chart_library_version().empty())
+    out += script(assets::chart_library()) + script(assets::charts_js());
+  if (writer.has_explorers())
+    out +=
+        script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
+  return out + script(assets::page_js());
+}
+
+std::string head(const Document& document, const Writer& writer) {
+  // The theme is chosen before anything is painted.
+  return fmt::format("{}<title>{}</title>\n<style>\n{}{}{}</style>\n{}</head>\n", kHead,
+                     escape_html(without_backticks(document.title)), assets::page_css(),
+                     assets::plot_css(), writer.has_explorers() ? assets::explorer_css() : "",
+                     script(assets::theme_js()));
+}
+
 }  // namespace
 
 std::string render_html(const Document& document) {
@@ -195,15 +253,14 @@ std::string render_html(const Document& document) {
   const std::string finding =
       document.finding.empty() ? ""
                                : "<p class=\"finding\">" + html_inline(document.finding) + "</p>\n";
-  std::string out(kHead);
-  out += fmt::format("<title>{}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n",
-                     escape_html(without_backticks(document.title)), assets::page_css(),
-                     assets::plot_css());
-  out += fmt::format("<header id=\"top\">\n<h1>{}</h1>\n{}</header>\n", html_inline(document.title),
-                     finding);
+  std::string out = head(document, writer);
+  out += fmt::format(
+      "<body>\n<header id=\"top\">\n<button type=\"button\" id=\"theme\">Theme: auto</button>\n"
+      "<h1>{}</h1>\n{}</header>\n",
+      html_inline(document.title), finding);
   out += contents(all);
-  out += "<main>\n" + writer.take() + provenance(document.metadata) + "</main>\n";
-  out += fmt::format("<script>\n{}</script>\n</body>\n</html>\n", assets::page_js());
+  out += "<main>\n" + writer.take() + provenance(document.metadata, writer.has_figures()) +
+         "</main>\n" + scripts(writer) + "</body>\n</html>\n";
   return out;
 }
 

@@ -203,17 +203,6 @@ Reference draw_reference(const ReferenceLine& line, const Frame& frame, LabelPla
   return {};
 }
 
-std::string description(const Plot& plot) {
-  std::size_t points = 0;
-  std::string names;
-  for (const Series& series : plot.series) {
-    points += series.xs.size();
-    if (!series.name.empty()) names += (names.empty() ? ": " : ", ") + series.name;
-  }
-  return fmt::format("{} over {}; {} series, {} points{}", axis_title(plot.y), axis_title(plot.x),
-                     plot.series.size(), points, names);
-}
-
 std::string draw_notice(const Frame& frame, int missed, bool empty) {
   const Box& area = frame.area;
   if (empty) {
@@ -227,6 +216,17 @@ std::string draw_notice(const Frame& frame, int missed, bool empty) {
 }
 
 }  // namespace
+
+std::string description(const Plot& plot) {
+  std::size_t points = 0;
+  std::string names;
+  for (const Series& series : plot.series) {
+    points += series.xs.size();
+    if (!series.name.empty()) names += (names.empty() ? ": " : ", ") + series.name;
+  }
+  return fmt::format("{} over {}; {} series, {} points{}", axis_title(plot.y), axis_title(plot.x),
+                     plot.series.size(), points, names);
+}
 
 std::string render_svg(const Plot& plot, const SvgOptions& options) {
   check(plot);

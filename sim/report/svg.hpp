@@ -16,4 +16,7 @@ struct SvgOptions {
 /// preference; every point carries its numbers as a <title>, shown on hover.
 std::string render_svg(const Plot& plot, const SvgOptions& options = {});
 
+/// What a plot shows, in one sentence for whoever cannot see it: axes and names of the series.
+std::string description(const Plot& plot);
+
 }  // namespace fathom::report

@@ -148,6 +148,7 @@ class Writer {
     for (const auto& row : table.rows) text += row_line(row, table, layouts, options_);
     section(text);
   }
+  void operator()(const PointSet& points) { (*this)(Paragraph{points.note}); }
   void operator()(const CodeBlock& code) {
     std::string text = clean(code.text);
     if (text.empty() || text.back() != '\n') text += '\n';

@@ -6,61 +6,15 @@
 #include <string>
 #include <string_view>
 
-#include "study/plan_points.hpp"
+#include "study/plan_size.hpp"
 
 namespace fathom::study {
-
-/// Mean values, steady state; percentiles need the arrivals that nobody models here.
-///
-/// Disaggregated: prefill instances hand finished prompts to decode instances.
-///   TTFT = step under way / 2 + prefill latency + KV transfer        TPOT = decode TPOT
-///   instances of each kind = ceil(rate / (capacity * utilisation))
-/// Aggregated: every instance does both, prompts first. A request costs w = 1 / prefill capacity
-/// and v = 1 / decode capacity seconds of an instance, so an instance serves at most
-/// utilisation / (w + v), and at rate r it spends the share f = r w of its time on prompts.
-///   TPOT = decode TPOT / (1 - f)      TTFT = decode step under way + prefill latency / (1 - f)
-/// Both: decode runs at its full batch, so TPOT is that of the busiest moment. With a concurrency N
-/// instead of a rate, Little's law closes the loop: rate = N / (TTFT + OSL * TPOT).
-enum class Serving : std::uint8_t { aggregated, disaggregated };
-std::string_view name(Serving serving);
-
-/// The demand in the form that sizing needs.
-struct Demand {
-  double requests_per_s = 0.0;  // 0: from concurrency
-  double concurrency = 0.0;
-  double output_tokens = 0.0;
-  Seconds ttft;  // infinite when there is no target
-  Seconds tpot;
-  double utilisation = 1.0;
-};
-Demand demand_of(const PlanRequest& request);
-
-/// How many instances, and what users see.
-struct Sizing {
-  std::int64_t prefill_instances = 0;     // aggregated: 0
-  std::int64_t decode_instances = 0;      // aggregated: instances of both
-  double requests_per_s = 0.0;            // served
-  double requests_per_s_supported = 0.0;  // within targets and utilisation
-  double prefill_utilisation = 0.0;       // busy share; aggregated: the share f
-  double decode_utilisation = 0.0;        // busy share; aggregated: of both phases
-  Seconds kv_transfer;
-  Seconds ttft;
-  Seconds tpot;
-};
-
-/// Nothing when no number of instances meets the targets.
-std::optional<Sizing> size_aggregated(const Demand& demand, const PhasePoint& prefill,
-                                      const PhasePoint& decode);
-std::optional<Sizing> size_disaggregated(const Demand& demand, const PhasePoint& prefill,
-                                         const PhasePoint& decode, Seconds kv_transfer);
-
-/// From a prompt's arrival at a disaggregated cluster to its first token, without KV transfer.
-Seconds prefill_wait(const PhasePoint& prefill);
 
 /// The whole prompt's cache from one device to another over the outermost link, after the prompt is
 /// done. One link each way: ranks that share a prompt could send parts side by side.
 Seconds kv_transfer_time(const PlanRequest& request, const hw::Cluster& cluster);
 
+/// Of the average rate: a cluster sized for a peak is paid for all the time.
 struct Cost {
   double usd_per_hour = 0.0;
   // Money follows device time: disaggregated by devices of each kind, aggregated by w : v.
@@ -72,7 +26,7 @@ struct Cost {
 
 /// What keeps the batch of a phase from growing without end.
 struct Limit {
-  enum class Kind : std::uint8_t { memory, tpot, ttft, load };
+  enum class Kind : std::uint8_t { memory, tpot, ttft, load, queueing };
   Kind kind = Kind::load;
   double batch = 0.0;  // the largest that memory and targets allow, of one instance
   std::string text;
@@ -90,20 +44,33 @@ struct ClusterPlan {
   mapping::MemoryFootprint decode_memory;
   std::int64_t devices = 0;
   std::int64_t nodes = 0;
+  std::int64_t spare_nodes = 0;    // among them; their devices count too
+  std::optional<double> power_kw;  // devices at their rated power; absent: unknown
   double tokens_per_s_per_user = 0.0;
   double output_tokens_per_s_per_device = 0.0;
   double total_tokens_per_s_per_device = 0.0;  // input (cache hits included) and output
-  double target_use = 0.0;   // the larger of TTFT and TPOT over its target; 0 without targets
+  double target_use = 0.0;   // the largest latency over its target; 0 without targets
   std::optional<Cost> cost;  // absent: price unknown
   Limit prefill_limit;
   Limit decode_limit;
   std::string granularity;  // what one instance fewer would mean
 };
 
+/// Its points and instances; refers to the plan.
+Fleet fleet_of(const ClusterPlan& plan);
+
 /// Puts the figures together; limits stay empty until explain_limits().
 ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, Serving serving,
                               const PhasePoint& prefill, const PhasePoint& decode,
                               const Sizing& size);
+
+/// Whether a cluster keeps search.max_devices and the targets max_gpus, budget_usd_per_hour and
+/// power_kw. One whose price or power is unknown keeps no limit on it.
+bool affordable(const PlanRequest& request, const ClusterPlan& plan);
+/// The first of these limits that it breaks, in words; empty when it keeps them all.
+std::string exceeded(const PlanRequest& request, const ClusterPlan& plan);
+/// The same limits in words: "max_devices = 64, a budget of 20 USD/h".
+std::string ceilings_text(const PlanRequest& request, const hw::Cluster& cluster);
 
 /// Fills the limits and granularity by trying larger batches and one instance fewer.
 void explain_limits(const PlanRequest& request, ClusterPlan& plan);

@@ -75,8 +75,16 @@ Reach Winners::goals() const {
 Demand least_demand(const PlanRequest& request) {
   Demand d = demand_of(request);
   if (d.concurrency <= 0.0) return d;
-  d.requests_per_s = d.concurrency / (d.ttft + d.output_tokens * d.tpot).value;  // 0 without targets
+  d.requests_per_s =
+      d.concurrency / (d.ttft + d.output_tokens * d.tpot).value;  // 0 without targets
   d.concurrency = 0.0;
+  return d;
+}
+
+Demand without_queues(Demand d) {
+  d.queueing = false;
+  d.percentiles.clear();
+  d.prompts.clear();
   return d;
 }
 

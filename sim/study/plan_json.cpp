@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "study/plan_search.hpp"
@@ -10,15 +12,20 @@ using nlohmann::json;
 constexpr const char* kCauses[] = {"indivisible", "machine", "memory"};
 
 json sizing_json(const Sizing& s) {
-  return {{"prefill_instances", s.prefill_instances},
-          {"decode_instances", s.decode_instances},
-          {"requests_per_s", s.requests_per_s},
-          {"requests_per_s_supported", s.requests_per_s_supported},
-          {"prefill_utilisation", s.prefill_utilisation},
-          {"decode_utilisation", s.decode_utilisation},
-          {"kv_transfer_s", s.kv_transfer.value},
-          {"ttft_s", s.ttft.value},
-          {"tpot_s", s.tpot.value}};
+  json out{{"prefill_instances", s.prefill_instances},
+           {"decode_instances", s.decode_instances},
+           {"requests_per_s", s.requests_per_s},
+           {"requests_per_s_supported", s.requests_per_s_supported},
+           {"prefill_utilisation", s.prefill_utilisation},
+           {"decode_utilisation", s.decode_utilisation},
+           {"kv_transfer_s", s.kv_transfer.value},
+           {"ttft_s", s.ttft.value},
+           {"tpot_s", s.tpot.value}};
+  if (s.wait.probability <= 0.0) return out;
+  out["wait"] = {{"probability", s.wait.probability}, {"mean_s", s.wait.mean.value}};
+  json& percentiles = out["percentiles"] = json::object();
+  for (const LatencyPercentile& p : s.percentiles) percentiles[key(p) + "_s"] = p.time.value;
+  return out;
 }
 
 json cost_json(const std::optional<Cost>& cost) {
@@ -88,6 +95,12 @@ json serving_json(const PlanRequest& request, const ServingResult& s) {
   return out;
 }
 
+json price_source(const PlanRequest& request, const hw::Cluster& cluster) {
+  if (!device_price(request, cluster)) return nullptr;
+  if (request.price_override.contains(cluster.id)) return "given";
+  return fmt::format("{} ({}, {})", cluster.price.source, cluster.price.basis, cluster.price.date);
+}
+
 json hardware_json(const PlanResult& result, const HardwareResult& h) {
   json front = json::array();
   const std::vector<NamedPrecision> formats = precisions(result.request);
@@ -103,6 +116,7 @@ json hardware_json(const PlanResult& result, const HardwareResult& h) {
   const auto price = device_price(result.request, cluster);
   return {{"hardware", cluster.id},
           {"usd_per_device_hour", price ? json(*price) : json(nullptr)},
+          {"price_source", price_source(result.request, cluster)},
           {"tried", counts_json(h.counts, h.refused.size())},
           {"serving", std::move(serving)},
           {"decode_pareto_front", std::move(front)},
@@ -131,6 +145,8 @@ json to_json(const ClusterPlan& p) {
           {"output_tokens_per_s_per_device", p.output_tokens_per_s_per_device},
           {"total_tokens_per_s_per_device", p.total_tokens_per_s_per_device},
           {"target_use", p.target_use},
+          {"power_kw", p.power_kw ? json(*p.power_kw) : json(nullptr)},
+          {"spare_nodes", p.spare_nodes},
           {"cost", cost_json(p.cost)},
           {"limits",
            {{"prefill", limit_json(p.prefill_limit)},

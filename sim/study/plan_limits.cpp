@@ -18,7 +18,7 @@ constexpr double kMostPromptTokens = 65536.0;
 double per_replica(const PhasePoint& p) { return p.batch / static_cast<double>(p.plan.dp); }
 
 // The walk over larger batches of one phase of one cluster.
-struct Growth {
+struct Walk {
   Limit limit;
   double best_capacity = 0.0;   // requests/s of one instance, this phase alone
   double best_supported = 0.0;  // of the whole cluster, aggregated only
@@ -29,11 +29,11 @@ class Grower {
   Grower(const PlanRequest& request, const ClusterPlan& cluster)
       : request_(request), cluster_(cluster), demand_(demand_of(request)) {}
 
-  Growth decode() {
+  Walk decode() {
     infer::StepModel model =
         step_model(request_, request_.hardware[cluster_.hardware], cluster_.decode.plan);
     PhasePoint point = cluster_.decode;
-    Growth out = start(point);
+    Walk out = start(point);
     while (per_replica(point) < kMostSequences) {
       const double next = next_batch(per_replica(point));
       point.batch = next * static_cast<double>(point.plan.dp);
@@ -49,18 +49,23 @@ class Grower {
                                      format_seconds(tpot));
         return out;
       }
+      if (const auto why = too_late(cluster_.prefill, point)) {
+        out.limit.kind = Kind::queueing;
+        out.limit.text = fmt::format("{:g} sequences per replica would miss {}", next, *why);
+        return out;
+      }
       accept(out, point, cluster_.prefill, point);
     }
     out.limit.text = fmt::format("nothing up to {:g} sequences per replica", kMostSequences);
     return out;
   }
 
-  Growth prefill() {
+  Walk prefill() {
     infer::StepModel model =
         step_model(request_, request_.hardware[cluster_.prefill_hardware], cluster_.prefill.plan);
     const double fresh = request_.traffic.input_tokens - cached_tokens(request_.traffic);
     PhasePoint point = cluster_.prefill;
-    Growth out = start(point);
+    Walk out = start(point);
     const double chunk = point.chunk_tokens > 0.0 ? point.chunk_tokens : fresh;
     for (double next = next_batch(per_replica(point)); next * chunk <= kMostPromptTokens;
          next = next_batch(next)) {
@@ -75,6 +80,11 @@ class Grower {
         out.limit.kind = Kind::ttft;
         out.limit.text = fmt::format("{:g} prompts per replica and step would give a TTFT of {}",
                                      next, format_seconds(ttft));
+        return out;
+      }
+      if (const auto why = too_late(point, cluster_.decode)) {
+        out.limit.kind = Kind::queueing;
+        out.limit.text = fmt::format("{:g} prompts per replica and step would miss {}", next, *why);
         return out;
       }
       accept(out, point, point, cluster_.decode);
@@ -92,8 +102,28 @@ class Grower {
   }
 
   Seconds ttft_with(const PhasePoint& prefill) const {
-    if (!together()) return prefill_wait(prefill) + cluster_.size.kv_transfer;
+    if (!together()) {
+      return prefill_wait(prefill) + cluster_.size.kv_transfer + cluster_.size.wait.mean;
+    }
     return cluster_.decode.estimate.step.cycle + prefill.estimate.latency * stretch();
+  }
+
+  // The percentile that as many instances as now would miss.
+  std::optional<std::string> too_late(const PhasePoint& prefill, const PhasePoint& decode) const {
+    if (demand_.percentiles.empty()) return std::nullopt;
+    const Sizing s = deliver(demand_, {.serving = cluster_.serving,
+                                       .prefill = prefill,
+                                       .decode = decode,
+                                       .kv_transfer = cluster_.size.kv_transfer,
+                                       .prefill_instances = cluster_.size.prefill_instances,
+                                       .decode_instances = cluster_.size.decode_instances});
+    for (std::size_t i = 0; i < s.percentiles.size(); ++i) {
+      const LatencyPercentile& p = demand_.percentiles[i];
+      if (s.percentiles[i].time <= p.time) continue;
+      return fmt::format("{}: {} with as many instances", name(p),
+                         format_seconds(s.percentiles[i].time));
+    }
+    return std::nullopt;
   }
 
   static double rate_of(const PhasePoint& p, double tokens_per_request) {
@@ -101,20 +131,23 @@ class Grower {
     return p.estimate.per_device.value * devices / tokens_per_request;
   }
 
-  Growth start(const PhasePoint& point) const {
-    Growth out;
+  Walk start(const PhasePoint& point) const {
+    Walk out;
     out.limit.batch = point.batch;
     out.best_capacity = point.requests_per_s;
     out.best_supported = cluster_.size.requests_per_s_supported;
     return out;
   }
 
-  void accept(Growth& out, const PhasePoint& grown, const PhasePoint& prefill,
+  void accept(Walk& out, const PhasePoint& grown, const PhasePoint& prefill,
               const PhasePoint& decode) const {
     out.limit.batch = grown.batch;
     out.best_capacity = std::max(out.best_capacity, grown.requests_per_s);
     if (!together()) return;
-    if (const auto size = size_aggregated(demand_, prefill, decode)) {
+    if (auto size = size_aggregated(demand_, prefill, decode)) {
+      complete(demand_,
+               {.prefill = prefill, .decode = decode, .decode_instances = size->decode_instances},
+               *size);
       const double each =
           size->requests_per_s_supported / static_cast<double>(size->decode_instances);
       const auto instances = static_cast<double>(cluster_.size.decode_instances);
@@ -144,7 +177,8 @@ struct Group {
   const char* what;
   std::int64_t instances;
   double utilisation;
-  double supported;  // requests/s of all of them with the largest batches allowed
+  double supported;              // requests/s of all of them with the largest batches allowed
+  std::optional<Binding> bound;  // what one fewer misses, if queueing was asked for
 };
 
 std::string one_fewer(const Group& g, double rate, double limit) {
@@ -155,38 +189,54 @@ std::string one_fewer(const Group& g, double rate, double limit) {
   const auto n = static_cast<double>(g.instances);
   const double then = g.supported * (n - 1.0) / n;
   if (then >= rate) {
-    return fmt::format("{} {} instances: one fewer would miss a latency target", g.instances,
-                       g.what);
+    return fmt::format("{} {} instances: one fewer would miss {}", g.instances, g.what,
+                       g.bound ? fmt::format("the {} target", name(*g.bound)) : "a latency target");
   }
   return fmt::format("{} {} instances: one fewer supports at most {} requests/s", g.instances,
                      g.what, format_significant(then));
+}
+
+// What the targets say of the cluster with one instance fewer of the phase that waits.
+std::optional<Binding> bound_of(const PlanRequest& request, const ClusterPlan& p) {
+  const bool apart = p.serving == Serving::disaggregated;
+  const Demand demand = demand_of(request);
+  if (!demand.queueing) return std::nullopt;
+  return missed(demand,
+                deliver(demand, {.serving = p.serving,
+                                 .prefill = p.prefill,
+                                 .decode = p.decode,
+                                 .kv_transfer = p.size.kv_transfer,
+                                 .prefill_instances = p.size.prefill_instances - (apart ? 1 : 0),
+                                 .decode_instances = p.size.decode_instances - (apart ? 0 : 1)}));
 }
 
 }  // namespace
 
 void explain_limits(const PlanRequest& request, ClusterPlan& plan) {
   Grower grower(request, plan);
-  const Growth decode = grower.decode();
-  const Growth prefill = grower.prefill();
+  const Walk decode = grower.decode();
+  const Walk prefill = grower.prefill();
   plan.decode_limit = decode.limit;
   plan.prefill_limit = prefill.limit;
   const Sizing& s = plan.size;
   const double limit = request.utilisation;
+  const auto bound = bound_of(request, plan);
   if (plan.serving == Serving::aggregated) {
     const double supported = std::max(decode.best_supported, prefill.best_supported);
-    plan.granularity = one_fewer({"serving", s.decode_instances, s.decode_utilisation, supported},
-                                 s.requests_per_s, limit);
+    plan.granularity =
+        one_fewer({"serving", s.decode_instances, s.decode_utilisation, supported, bound},
+                  s.requests_per_s, limit);
     return;
   }
-  const auto whole = [&](const Growth& g, std::int64_t n) {
+  const auto whole = [&](const Walk& g, std::int64_t n) {
     return g.best_capacity * static_cast<double>(n) * limit;
   };
   plan.granularity = fmt::format("{}; {}",
                                  one_fewer({"prefill", s.prefill_instances, s.prefill_utilisation,
-                                            whole(prefill, s.prefill_instances)},
+                                            whole(prefill, s.prefill_instances), bound},
                                            s.requests_per_s, limit),
                                  one_fewer({"decode", s.decode_instances, s.decode_utilisation,
-                                            whole(decode, s.decode_instances)},
+                                            whole(decode, s.decode_instances), std::nullopt},
                                            s.requests_per_s, limit));
 }
 

@@ -21,6 +21,32 @@ double priced_devices(std::int64_t instances, const PhasePoint& p) {
   return static_cast<double>(instances * mapping::devices(p.plan));
 }
 
+std::int64_t spare_devices(const PlanRequest& request, std::size_t machine) {
+  return request.spare_nodes * request.hardware[machine].devices_per_node;
+}
+
+// Either side may lose as many nodes, so both have spare ones.
+void add_spares(const PlanRequest& request, const Machines& machines, ClusterPlan& p) {
+  const std::int64_t before = p.devices;
+  p.spare_nodes += request.spare_nodes;
+  p.devices += spare_devices(request, machines.prefill);
+  const double fewer = static_cast<double>(before) / static_cast<double>(p.devices);
+  p.output_tokens_per_s_per_device *= fewer;
+  p.total_tokens_per_s_per_device *= fewer;
+}
+
+std::optional<double> pair_power(const PlanRequest& request, const Machines& machines,
+                                 const ClusterPlan& p) {
+  const double prefill = request.hardware[machines.prefill].device.tdp_w;
+  const double decode = request.hardware[machines.decode].device.tdp_w;
+  if (prefill <= 0.0 || decode <= 0.0) return std::nullopt;
+  const std::int64_t prefills = p.size.prefill_instances * mapping::devices(p.prefill.plan) +
+                                spare_devices(request, machines.prefill);
+  return (static_cast<double>(prefills) * prefill +
+          static_cast<double>(p.devices - prefills) * decode) /
+         1e3;
+}
+
 // Money follows device time, as in plan_cluster.cpp, at each side's price.
 std::optional<Cost> pair_cost(const PlanRequest& request, const Machines& machines,
                               const ClusterPlan& p) {
@@ -29,14 +55,21 @@ std::optional<Cost> pair_cost(const PlanRequest& request, const Machines& machin
   if (!prefill_price || !decode_price) return std::nullopt;
   const double input = priced_devices(p.size.prefill_instances, p.prefill) * *prefill_price;
   const double output = priced_devices(p.size.decode_instances, p.decode) * *decode_price;
+  const auto spare = [&](std::size_t machine, double price) {
+    return static_cast<double>(spare_devices(request, machine)) * price;
+  };
+  const double usd_per_hour = input + output + spare(machines.prefill, *prefill_price) +
+                              spare(machines.decode, *decode_price);
+  const double share = input / (input + output);  // of spare nodes too
   const Traffic& t = request.traffic;
-  const double per_hour = 3600.0 * p.size.requests_per_s;
-  return Cost{.usd_per_hour = input + output,
-              .input_share = input / (input + output),
-              .usd_per_million_input = 1e6 * input / (per_hour * t.input_tokens),
-              .usd_per_million_output = 1e6 * output / (per_hour * t.output_tokens),
-              .usd_per_million_blended =
-                  1e6 * (input + output) / (per_hour * (t.input_tokens + t.output_tokens))};
+  const double per_hour = 3600.0 * p.size.requests_per_s / t.peak_factor;
+  return Cost{
+      .usd_per_hour = usd_per_hour,
+      .input_share = share,
+      .usd_per_million_input = 1e6 * usd_per_hour * share / (per_hour * t.input_tokens),
+      .usd_per_million_output = 1e6 * usd_per_hour * (1.0 - share) / (per_hour * t.output_tokens),
+      .usd_per_million_blended =
+          1e6 * usd_per_hour / (per_hour * (t.input_tokens + t.output_tokens))};
 }
 
 bool same_point(const PhasePoint& a, const PhasePoint& b) {
@@ -58,6 +91,7 @@ class Pairing {
         found_(found),
         demand_(demand_of(request)),
         least_(least_demand(request)),
+        quick_(without_queues(least_)),
         transfer_(kv_transfer_time(request, machines)),
         exhaustive_(exhaustive) {
     const auto a = device_price(request, request.hardware[machines.prefill]);
@@ -94,15 +128,22 @@ class Pairing {
   // Even the best figures of all prefill instances at once, in the smallest of them, give no
   // cluster worth having.
   bool worthwhile(const PhasePoint& any, const PhasePoint& decode) const {
-    const auto size = size_disaggregated(least_, any, decode, transfer_);
-    return size && devices(*size, any, decode) <= limit() &&
-           !hopeless(best_case(request_, devices(*size, any, decode), any, decode, lowest_price_),
-                     goals());
+    if (!worthwhile(quick_, any, decode)) return false;
+    return !least_.queueing || worthwhile(least_, any, decode);
+  }
+
+  bool worthwhile(const Demand& demand, const PhasePoint& prefill, const PhasePoint& decode) const {
+    const auto size = size_disaggregated(demand, prefill, decode, transfer_);
+    if (!size) return false;
+    const double all = devices(*size, prefill, decode);
+    return all <= limit() &&
+           !hopeless(best_case(request_, all, prefill, decode, lowest_price_), goals());
   }
 
   double limit() const { return static_cast<double>(request_.search.max_devices); }
 
   void try_pair(const PhasePoint& prefill, const PhasePoint& decode) {
+    if (demand_.queueing && !exhaustive_ && !worthwhile(quick_, prefill, decode)) return;
     const auto size = size_disaggregated(demand_, prefill, decode, transfer_);
     if (!size) return;
     const double all = devices(*size, prefill, decode);
@@ -110,6 +151,7 @@ class Pairing {
     if (!exhaustive_ && hopeless(best_case(request_, all, prefill, decode, lowest_price_), goals()))
       return;
     const ClusterPlan pair = make_pair_plan(request_, machines_, prefill, decode, *size);
+    if (!affordable(request_, pair)) return;
     found_.winners.offer(pair);
     if (entry_ == found_.smallest.size()) {
       found_.smallest.push_back(pair);
@@ -131,6 +173,7 @@ class Pairing {
   FoundClusters& found_;
   Demand demand_;
   Demand least_;
+  Demand quick_;
   Seconds transfer_;
   std::optional<double> lowest_price_;
   bool exhaustive_;
@@ -153,7 +196,10 @@ ClusterPlan make_pair_plan(const PlanRequest& request, const Machines& machines,
   out.prefill_hardware = machines.prefill;
   out.nodes =
       instance_nodes(size.prefill_instances, prefill.plan, request.hardware[machines.prefill]) +
-      instance_nodes(size.decode_instances, decode.plan, request.hardware[machines.decode]);
+      instance_nodes(size.decode_instances, decode.plan, request.hardware[machines.decode]) +
+      2 * request.spare_nodes;
+  add_spares(request, machines, out);
+  out.power_kw = pair_power(request, machines, out);
   out.cost = pair_cost(request, machines, out);
   return out;
 }

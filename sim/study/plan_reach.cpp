@@ -47,6 +47,27 @@ std::string nothing_fits(const HardwareResult& h, const char* phase) {
                      mapping::describe(h.refused.front().plan), h.refused.front().reason);
 }
 
+// Percentiles that even these phases miss without any load: only the spread of prompts is left.
+std::string missed_percentiles(const PlanRequest& request, Serving serving,
+                               const PhasePoint& prefill, const PhasePoint& decode) {
+  Demand idle = demand_of(request);
+  idle.requests_per_s = 0.0;
+  const Sizing best = deliver(idle, {.serving = serving,
+                                     .prefill = prefill,
+                                     .decode = decode,
+                                     .prefill_instances = 1,
+                                     .decode_instances = 1});
+  std::string out;
+  for (std::size_t i = 0; i < best.percentiles.size(); ++i) {
+    const LatencyPercentile& p = idle.percentiles[i];
+    if (best.percentiles[i].time <= p.time) continue;
+    out += fmt::format("{}{} of {} is out of reach: without any queue it is {} ({}); relax it",
+                       out.empty() ? "" : "; ", name(p), format_seconds(p.time),
+                       format_seconds(best.percentiles[i].time), plan_text(prefill));
+  }
+  return out;
+}
+
 }  // namespace
 
 void explain_nothing(const PlanRequest& request, const HardwareResult& h, const PairFronts& fronts,
@@ -67,15 +88,18 @@ void explain_nothing(const PlanRequest& request, const HardwareResult& h, const 
   if (request.targets.ttft && ttft > *request.targets.ttft) {
     out.unreachable = missed("TTFT", ttft, *floors.prefill, *request.targets.ttft);
   }
-  if (request.targets.tpot && tpot > *request.targets.tpot) {
-    out.unreachable += (out.unreachable.empty() ? "" : "; ") +
-                       missed("TPOT", tpot, *floors.decode, *request.targets.tpot);
+  if (const auto limit = tpot_limit(request.targets); limit && tpot > *limit) {
+    out.unreachable +=
+        (out.unreachable.empty() ? "" : "; ") + missed("TPOT", tpot, *floors.decode, *limit);
+  }
+  if (out.unreachable.empty()) {
+    out.unreachable = missed_percentiles(request, out.serving, *floors.prefill, *floors.decode);
   }
   if (!out.unreachable.empty()) return;
   out.unreachable = fmt::format(
-      "each target can be met alone, but not {}within max_devices = {}; raise max_devices or relax "
-      "a target",
-      apart ? "" : "by one plan for both phases or not ", request.search.max_devices);
+      "each target can be met alone, but not {}within {}; raise a limit or relax a target",
+      apart ? "" : "by one plan for both phases or not ",
+      ceilings_text(request, request.hardware[h.hardware]));
 }
 
 }  // namespace fathom::study

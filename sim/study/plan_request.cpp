@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/data_dir.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "study/kernel_error.hpp"
 #include "study/scenario.hpp"
 
 namespace fathom::study {
@@ -17,7 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kMaxTokens = 1e8;
 constexpr std::array<std::string_view, 2> kElementwise{"separate", "fused"};
 
 model::ReadOptions read_model_options(JsonReader& in) {
@@ -49,37 +50,28 @@ std::vector<hw::Cluster> read_hardware(JsonReader& in) {
   return clusters;
 }
 
-Traffic read_traffic(JsonReader in, const model::ArchSpec& arch) {
-  Traffic t;
-  t.input_tokens = in.number("input_tokens", 1.0, kMaxTokens);
-  t.output_tokens = in.number("output_tokens", 1.0, kMaxTokens);
-  t.prefix_hit = in.number_or("prefix_hit", 0.0, 0.0, 1.0);
-  const bool rate = in.has("requests_per_s");
-  const bool concurrency = in.has("concurrency");
-  if (rate && concurrency) in.fail("concurrency", "contradicts 'requests_per_s'; give one of them");
-  if (!rate && !concurrency) {
-    in.fail("requests_per_s", "missing; expected 'requests_per_s' or 'concurrency'");
-  }
-  if (rate) t.requests_per_s = in.number("requests_per_s", 1e-6, 1e9);
-  if (concurrency) t.concurrency = in.number("concurrency", 1e-3, 1e9);
-  in.finish();
-  const auto limit = static_cast<double>(arch.max_position_embeddings);
-  if (limit > 0.0 && longest_context_tokens(t) > limit) {
-    in.fail("input_tokens",
-            fmt::format("{:.0f} input + output tokens exceed max_position_embeddings = {} of {}",
-                        longest_context_tokens(t), arch.max_position_embeddings, arch.name));
-  }
-  return t;
+// The folder of the file that `where` begins with: "plans/a.json#" or "plans/a.json + command
+// line#".
+std::string folder_of(std::string_view where) {
+  const std::string_view file = where.substr(0, std::min(where.find('#'), where.find(" + ")));
+  return std::filesystem::path(file).parent_path().string();
 }
 
-Targets read_targets(JsonReader in) {
-  Targets t;
-  t.ttft = in.seconds_opt("ttft");
-  t.tpot = in.seconds_opt("tpot");
-  in.finish();
-  if (t.ttft && t.ttft->value <= 0.0) in.fail("ttft", "0; expected a time above 0 s");
-  if (t.tpot && t.tpot->value <= 0.0) in.fail("tpot", "0; expected a time above 0 s");
-  return t;
+// A percentile is nothing without the wait that makes it.
+void check_percentiles(JsonReader& in, PlanRequest& r) {
+  if (r.targets.percentiles.empty()) return;
+  const std::string what = name(r.targets.percentiles.front());
+  if (r.traffic.concurrency > 0.0) {
+    throw InputError(
+        fmt::format("{}/targets: {} needs 'requests_per_s'; with a concurrency the next request "
+                    "waits for an answer, which the queue does not model",
+                    in.where(), what));
+  }
+  if (in.raw("traffic").value("queueing", true) == false) {
+    throw InputError(
+        fmt::format("{}/traffic/queueing: false contradicts the target for {}", in.where(), what));
+  }
+  r.traffic.queueing = true;
 }
 
 void read_drafts(JsonReader& in, PlanRequest& r) {
@@ -143,14 +135,6 @@ json model_patch_json(const std::vector<std::string>& sets) {
 
 }  // namespace
 
-double cached_tokens(const Traffic& t) {
-  return std::min(t.prefix_hit * t.input_tokens, t.input_tokens - 1.0);
-}
-
-double mean_context_tokens(const Traffic& t) { return t.input_tokens + t.output_tokens / 2.0; }
-
-double longest_context_tokens(const Traffic& t) { return t.input_tokens + t.output_tokens; }
-
 PlanRequest parse_plan_request(const json& document, std::string_view where) {
   JsonReader in{document, std::string(where)};
   PlanRequest r;
@@ -165,8 +149,9 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
   }
   r.hardware = read_hardware(in);
   r.efficiency = read_efficiency_choice(in, r.hardware);
-  r.traffic = read_traffic(in.object("traffic"), r.model.arch);
+  r.traffic = read_traffic(in.object("traffic"), r.model.arch, folder_of(where));
   if (auto targets = in.object_opt("targets")) r.targets = read_targets(*std::move(targets));
+  check_percentiles(in, r);
   r.options.precision = model::default_precision(r.model.arch);
   if (in.has("precision")) {
     r.options.precision =
@@ -180,7 +165,15 @@ PlanRequest parse_plan_request(const json& document, std::string_view where) {
   read_expert_load(in, r);
   r.utilisation = in.number_or("utilisation", r.utilisation, 0.01, 1.0);
   read_price(in, r);
+  if (auto growth = in.object_opt("growth")) r.growth = read_growth(*std::move(growth));
+  r.spare_nodes = in.integer_or("spare_nodes", 0, 0, 10'000);
   in.finish();
+  if (r.targets.confidence) {
+    r.as_calibrated = r.hardware;
+    for (hw::Cluster& cluster : r.hardware) {
+      cluster = at_quantile(cluster, *r.targets.confidence);
+    }
+  }
   return r;
 }
 
@@ -194,25 +187,14 @@ json to_json(const PlanRequest& r) {
   for (const hw::Cluster& cluster : r.hardware) {
     hardware.push_back(shown_data_file(cluster.path, "hwprofiles"));
   }
-  json traffic{{"input_tokens", r.traffic.input_tokens},
-               {"output_tokens", r.traffic.output_tokens},
-               {"prefix_hit", r.traffic.prefix_hit}};
-  if (r.traffic.requests_per_s > 0.0) {
-    traffic["requests_per_s"] = r.traffic.requests_per_s;
-  } else {
-    traffic["concurrency"] = r.traffic.concurrency;
-  }
-  json targets = json::object();
-  if (r.targets.ttft) targets["ttft_s"] = r.targets.ttft->value;
-  if (r.targets.tpot) targets["tpot_s"] = r.targets.tpot->value;
   json out{{"name", r.name},
            {"model", shown_data_file(r.model.path, "models")},
            {"text_only", r.read_options.text_only},
            {"attention", r.read_options.attention},
            {"model_patch", model_patch_json(r.read_options.sets)},
            {"hardware", std::move(hardware)},
-           {"traffic", std::move(traffic)},
-           {"targets", std::move(targets)},
+           {"traffic", to_json(r.traffic)},
+           {"targets", to_json(r.targets)},
            {"search", to_json(r.search)},
            {"precision", model::to_json(r.options.precision)},
            {"elementwise", kElementwise[r.options.fused_elementwise ? 1 : 0]},
@@ -221,6 +203,8 @@ json to_json(const PlanRequest& r) {
            {"utilisation", r.utilisation}};
   add_efficiency_choice(r.efficiency, out);
   if (!r.price_override.empty()) out["price_usd_per_gpu_hour"] = r.price_override;
+  if (r.growth) out["growth"] = to_json(*r.growth);
+  if (r.spare_nodes > 0) out["spare_nodes"] = r.spare_nodes;
   return out;
 }
 

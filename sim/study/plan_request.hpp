@@ -13,42 +13,22 @@
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
 #include "study/efficiency_choice.hpp"
+#include "study/growth.hpp"
 #include "study/load_source.hpp"
 #include "study/search_space.hpp"
+#include "study/targets.hpp"
+#include "study/traffic.hpp"
 
 namespace fathom::study {
-
-/// Steady traffic: every request has the same lengths. Exactly one of rate and concurrency is set.
-struct Traffic {
-  double input_tokens = 0.0;    // ISL: tokens of a prompt
-  double output_tokens = 0.0;   // OSL: tokens generated per request
-  double prefix_hit = 0.0;      // share of a prompt whose KV is already cached, 0 to 1
-  double requests_per_s = 0.0;  // 0: follows from concurrency
-  double concurrency = 0.0;     // requests in the system at any time; 0: the rate is given
-  bool operator==(const Traffic&) const = default;
-};
-
-/// Tokens of a prompt that need no prefill. At least one is always computed: it gives the answer.
-double cached_tokens(const Traffic& traffic);
-/// What a decode step finds in the cache, averaged over a request's life: ISL + OSL/2.
-double mean_context_tokens(const Traffic& traffic);
-/// What the cache must hold when a request ends: ISL + OSL.
-double longest_context_tokens(const Traffic& traffic);
-
-/// Mean latencies that a cluster has to keep; absent: any.
-struct Targets {
-  std::optional<Seconds> ttft;  // time to first token
-  std::optional<Seconds> tpot;  // time per output token of a user
-  bool operator==(const Targets&) const = default;
-};
 
 /// The question: the cluster that serves this traffic within these targets.
 struct PlanRequest {
   std::string name;
   model::Model model;
-  model::ReadOptions read_options;  // how the model was changed on reading
-  std::vector<hw::Cluster> hardware;
-  EfficiencyChoice efficiency;  // already in `hardware`
+  model::ReadOptions read_options;         // how the model was changed on reading
+  std::vector<hw::Cluster> hardware;       // at Targets::confidence: with kernels that slow
+  std::vector<hw::Cluster> as_calibrated;  // then: as they are; else empty
+  EfficiencyChoice efficiency;             // already in `hardware`
   Traffic traffic;
   Targets targets;
   SearchSpace search;
@@ -58,6 +38,8 @@ struct PlanRequest {
   std::optional<LoadSource> load_source;         // … or where each plan's follows from
   double utilisation = 0.85;                     // highest share of time that instances are busy
   std::map<std::string, double> price_override;  // $ per device and hour, by profile id
+  std::optional<Growth> growth;
+  std::int64_t spare_nodes = 0;  // beyond what the traffic needs, for as many to fail
 };
 
 /// InputError with `where`/pointer for anything misspelt, missing, out of range or contradictory.

@@ -8,41 +8,22 @@
 #include <string_view>
 #include <vector>
 
-#include "hw/efficiency.hpp"
+#include "study/kernel_error.hpp"
 #include "validate/setup.hpp"
 
 namespace fathom::validate {
 
-/// Independent causes of error in a predicted time. Operators of one cause err together.
-enum class Cause : std::uint8_t {
-  gemm,
-  grouped_gemm,
-  attention_core,
-  elementwise,
-  communication,
-  all_to_all_sm,  // the SM-busy part of low-latency exchanges
-  load,           // imbalance of expert ranks
-  software,       // host time, kernels that are not fused
-  batch,
-  acceptance,
-  shape,  // what two shapes of one family do not share
-};
-inline constexpr std::size_t kCauseCount = 11;
-std::string_view name(Cause cause);
-/// Log-normal sigma of a family's time.
-double sigma(Cause cause);
+using study::Cause;
+using study::Draw;
+using study::draws;
+using study::kCauseCount;
+using study::sigma;
 
 /// What a source leaves open and a number can bound.
 enum class Unknown : std::uint8_t { load, software, batch, acceptance };
 inline constexpr std::array<std::string_view, 4> kUnknownNames{"load", "software", "batch",
                                                                "acceptance"};
 using Unknowns = std::bitset<kUnknownNames.size()>;
-
-/// One standard normal number per cause.
-using Draw = std::array<double, kCauseCount>;
-
-/// `count` draws, stratified in every cause; the same for the same seed everywhere.
-std::vector<Draw> draws(int count, std::uint64_t seed);
 
 /// The set-up as it would be if each cause had come out as drawn. Scheduling is not linear, so the
 /// draw moves the efficiencies and the step is scheduled again.

@@ -30,3 +30,15 @@ TEST_CASE("the CSV of a document holds every table and plot", "[report][csv]") {
   const std::string all = render_csv(sample_document());
   for (const CsvFile& file : files) CHECK(contains(all, file.content));
 }
+
+TEST_CASE("a text that a spreadsheet would run is text in the CSV; a number stays one",
+          "[report][csv]") {
+  const std::string start = GENERATE("=", "+", "-", "@", "\t", "\r");
+  const Table table{.title = start + "1",
+                    .columns = {text_column("a"), number_column("b")},
+                    .rows = {{start + "HYPERLINK", -1.5}}};
+  const std::string csv = render_csv(table);
+  CHECK(contains(csv, "'" + start + "HYPERLINK"));
+  CHECK(contains(csv, ",-1.5\r\n"));
+  CHECK(render_csv(Document{.blocks = {table, table}})[0] == '\'');
+}

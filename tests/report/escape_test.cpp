@@ -1,5 +1,7 @@
 #include "report/escape.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "catch.hpp"
 
 using namespace fathom::report;
@@ -40,4 +42,11 @@ TEST_CASE("CSV quotes exactly the fields that need it", "[report][escape]") {
 
 TEST_CASE("a percent-encoded text survives in an attribute and a URI", "[report][escape]") {
   CHECK(percent_encode("a b\r\n\"#%&µ") == "a%20b%0D%0A%22%23%25%26%C2%B5");
+}
+
+TEST_CASE("JSON inside a script element means the same and ends nothing", "[report][escape]") {
+  const nlohmann::json value{{"a", "</script><!-- & ]]>"}};
+  const std::string text = escape_script(value.dump());
+  CHECK(text.find_first_of("<>&") == std::string::npos);
+  CHECK(nlohmann::json::parse(text) == value);
 }

@@ -30,19 +30,35 @@ TEST_CASE("the scenario schema says what the reader of scenarios does", "[study]
   const auto read = [&](const json& document) {
     return study::to_json(study::parse_scenario(document, "scenario.json#", library));
   };
-  CHECK(schema_test::faults("scenario", {"study"}, examples, read) == schema_test::kNone);
+  const std::vector<std::string> keys{"study/scenario.cpp", "study/workload.cpp",
+                                      "study/load_source.cpp", "study/efficiency_choice.cpp"};
+  CHECK(schema_test::faults("scenario", keys, examples, read) == schema_test::kNone);
 }
 
 TEST_CASE("the plan schema says what the reader of plan requests does", "[study][schema]") {
-  const json plan = with(schema_test::example("plan-deepseek-v3-mtp"), "/hardware", "h800");
-  const std::vector<Example> examples{{"", plan, ""},
-                                      {"/definitions/traffic", plan, "/traffic"},
-                                      {"/definitions/targets", plan, "/targets"},
-                                      {"/definitions/search", plan, "/search"}};
+  json plan = with(schema_test::example("plan-deepseek-v3-mtp"), "/hardware", "h800");
+  plan = with(std::move(plan), "/growth", {{"factor", 2.0}, {"periods", 4}});
+  plan = with(std::move(plan), "/search/precision", json::array({{{"name", "FP8 cache"}}}));
+  json mixed = plan;
+  mixed["traffic"] = {{"requests_per_s", 20}};
+  const json length{{"input_tokens", 4096}, {"output_tokens", 1024}};
+  mixed["traffic"]["lengths"] = json::array({length});
+  const std::vector<Example> examples{
+      {"", plan, ""},
+      {"/definitions/traffic", plan, "/traffic"},
+      {"/definitions/traffic", mixed, "/traffic"},
+      {"/definitions/length", mixed, "/traffic/lengths/0"},
+      {"/definitions/growth", plan, "/growth"},
+      {"/definitions/targets", plan, "/targets"},
+      {"/definitions/search", plan, "/search"},
+      {"/definitions/named_precision", plan, "/search/precision/0"}};
   const auto read = [](const json& document) {
     return study::to_json(study::parse_plan_request(document, "plan.json#"));
   };
-  CHECK(schema_test::faults("plan", {"study"}, examples, read) == schema_test::kNone);
+  const std::vector<std::string> keys{"study/plan_request.cpp", "study/traffic.cpp",
+                                      "study/targets.cpp",      "study/search_space.cpp",
+                                      "study/growth.cpp",       "study/efficiency_choice.cpp"};
+  CHECK(schema_test::faults("plan", keys, examples, read) == schema_test::kNone);
 }
 
 TEST_CASE("the report spec schema says what the reader of report specs does", "[study][schema]") {

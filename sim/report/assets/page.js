@@ -1,5 +1,5 @@
-// Sorting by column, the only thing the page needs a script for. Numbers sort by data-v, which
-// holds all digits; a third click brings the document's own order back.
+// Tables: sorting by column and filtering by words. Numbers sort by data-v, which holds all digits;
+// a third click brings the document's own order back.
 "use strict";
 (function () {
   function key(row, index) {
@@ -17,7 +17,7 @@
     if (!aIsText) return a < b ? -1 : a > b ? 1 : 0;
     return a.localeCompare(b, "en", { numeric: true });
   }
-  document.querySelectorAll("table.sortable").forEach(function (table) {
+  function sortable(table) {
     var body = table.tBodies[0];
     var original = Array.from(body.rows);
     var heads = Array.from(table.tHead.rows[0].cells);
@@ -40,5 +40,23 @@
         body.append.apply(body, rows);
       });
     });
-  });
+  }
+  // A row stays while it contains every word.
+  function filterable(input) {
+    var tools = input.closest(".tools");
+    var rows = Array.from(tools.parentNode.querySelector("table.sortable").tBodies[0].rows);
+    var output = tools.querySelector("output");
+    input.addEventListener("input", function () {
+      var words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      var shown = 0;
+      rows.forEach(function (row) {
+        var text = row.textContent.toLowerCase();
+        row.hidden = !words.every(function (word) { return text.indexOf(word) >= 0; });
+        shown += row.hidden ? 0 : 1;
+      });
+      output.textContent = words.length ? shown + " of " + rows.length + " rows" : "";
+    });
+  }
+  document.querySelectorAll("table.sortable").forEach(sortable);
+  document.querySelectorAll(".filter input").forEach(filterable);
 })();

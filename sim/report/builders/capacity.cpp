@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/si_format.hpp"
-#include "report/builders/capacity_tables.hpp"
+#include "report/builders/capacity_studies.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
@@ -29,15 +29,11 @@ std::string demand_text(const PlanRequest& r) {
   const std::string rate = t.concurrency > 0.0
                                ? fmt::format("{} concurrent requests", count_text(t.concurrency))
                                : fmt::format("{} requests/s", count_text(t.requests_per_s));
-  return fmt::format("{} of {} + {} tokens", rate, count_text(t.input_tokens),
-                     count_text(t.output_tokens));
-}
-
-std::string targets_text(const study::Targets& t) {
-  std::string out;
-  if (t.ttft) out += "TTFT " + format_seconds(*t.ttft);
-  if (t.tpot) out += (out.empty() ? "" : " and ") + ("TPOT " + format_seconds(*t.tpot));
-  return out.empty() ? "with no latency target" : "within " + out;
+  const std::string peak =
+      t.peak_factor != 1.0 ? fmt::format(" (peak {})", count_text(t.requests_per_s * t.peak_factor))
+                           : std::string();
+  return fmt::format("{}{} of {}{} + {} tokens", rate, peak, t.mix ? "on average " : "",
+                     count_text(t.input_tokens), count_text(t.output_tokens));
 }
 
 std::string whole_text(std::size_t count) { return format_count(static_cast<std::int64_t>(count)); }
@@ -47,8 +43,10 @@ std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
 }
 
 std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
-  const std::string machines = fmt::format("{} {} ({} node{})", p.devices, hardware_id(result, p),
-                                           p.nodes, p.nodes == 1 ? "" : "s");
+  const std::string spare =
+      p.spare_nodes > 0 ? fmt::format(", {} of them spare", p.spare_nodes) : std::string();
+  const std::string machines = fmt::format("{} {} ({} node{}{})", p.devices, hardware_id(result, p),
+                                           p.nodes, p.nodes == 1 ? "" : "s", spare);
   if (p.serving == Serving::aggregated) {
     return fmt::format("{}, aggregated as {}", machines,
                        instances_text(p.size.decode_instances, p.decode));
@@ -92,9 +90,15 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
        fmt::format("{} node{}, {}, supports {} requests/s", p.nodes, p.nodes == 1 ? "" : "s",
                    study::name(p.serving), format_significant(p.size.requests_per_s_supported))},
       {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
-      {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(r.targets.tpot)},
+      {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(study::tpot_limit(r.targets))},
       {"output", Cell{p.output_tokens_per_s_per_device}, "tokens/s/GPU",
        format_significant(p.tokens_per_s_per_user) + " tokens/s for a user"}};
+  for (const study::LatencyPercentile& l : p.size.percentiles) {
+    const auto target = std::ranges::find_if(r.targets.percentiles, [&](const auto& t) {
+      return t.of == l.of && t.percent == l.percent;
+    });
+    out.figures.push_back({study::name(l), Cell{l.time.value * 1e3}, "ms", of(target->time)});
+  }
   if (const ClusterPlan* cheap = study::cheapest_cluster(result)) {
     out.figures.push_back(
         {"cheapest cluster", Cell{cheap->cost->usd_per_million_blended}, "USD/M tokens",
@@ -111,7 +115,7 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
 }
 
 std::string front_title(const PlanResult& result) {
-  const auto& tpot = result.request.targets.tpot;
+  const auto tpot = study::tpot_limit(result.request.targets);
   std::string best;
   double most = 0.0;
   for (const study::HardwareResult& h : result.hardware) {
@@ -132,9 +136,16 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
   const study::Traffic& t = r.traffic;
   constexpr std::string_view kMeanValues =
       "Mean values in a steady state: every request has the same lengths, and queues in front of "
-      "prefill are left out beyond the step under way; percentiles need a simulation of arrivals.";
+      "prefill are left out beyond the step under way; a percentile target or `\"queueing\": true` "
+      "in traffic counts them.";
+  constexpr std::string_view kMixedValues =
+      "Mean values in a steady state; queues in front of prefill are left out beyond the step "
+      "under "
+      "way.";
   std::vector<std::string> out{
-      std::string(kMeanValues),
+      std::string(t.queueing ? study::queueing_basis()
+                  : t.mix    ? kMixedValues
+                             : kMeanValues),
       fmt::format("Instances are busy at most {} of the time, so that queues stay short.",
                   format_percent(r.utilisation)),
       fmt::format("Decode sees a context of {} tokens (prompt and half the output) and reserves "
@@ -151,6 +162,12 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
       "Devices are paid for one by one, also in a node that is not filled.",
       "One instance runs on one kind of device; instance sizes are those of the search "
       "(powers of two unless listed)."};
+  if (std::string text = traffic_text(t); !text.empty()) out.push_back(std::move(text));
+  if (t.queueing) {
+    out.push_back(
+        "The wait for a decode slot is not part of TTFT: it delays the second token. Replicas of "
+        "one instance step together, at the pace of the mean prompt.");
+  }
   if (r.search.pair_hardware) {
     out.push_back(
         "With a machine for each phase, the KV cache crosses the slower of the two outermost "
@@ -229,19 +246,22 @@ void add_front(std::vector<Block>& blocks, const PlanResult& result, int level) 
   blocks.push_back(std::move(plot));
 }
 
-void add_winners(std::vector<Block>& blocks, const PlanResult& result, int level) {
+void add_winners(std::vector<Block>& blocks, const PlanResult& result,
+                 const study::PlanStudies& studies, int level) {
   const std::vector<NamedPlan> plans = best_plans(result);
   blocks.push_back(key_figures(result, *study::smallest_cluster(result)));
   blocks.push_back(Heading{level, "The clusters", "clusters"});
   blocks.push_back(shape_table(plans));
   blocks.push_back(delivery_table(plans));
   blocks.push_back(load_table(plans));
+  if (result.request.traffic.queueing) blocks.push_back(queue_table(result.request, plans));
   blocks.push_back(cost_table(plans));
   if (Table missing = unreachable_table(result); !missing.rows.empty()) {
     blocks.push_back(std::move(missing));
   }
   blocks.push_back(Heading{level, "Why not smaller", "limits"});
   blocks.push_back(limits_table(plans));
+  add_studies(blocks, result, studies, level);
   add_front(blocks, result, level);
   blocks.push_back(Heading{level, "Memory", "memory"});
   blocks.push_back(memory_plot(plans));
@@ -265,6 +285,9 @@ std::string capacity_finding(const PlanResult& result) {
                   cluster_text(result, *small), demand_text(r), targets_text(r.targets),
                   format_seconds(small->size.ttft), format_seconds(small->size.tpot));
   const ClusterPlan* cheap = study::cheapest_cluster(result);
+  for (const study::LatencyPercentile& p : small->size.percentiles) {
+    out += fmt::format(", {} {}", study::name(p), format_seconds(p.time));
+  }
   if (cheap == nullptr) return out + ". No price is known.";
   const std::string cost =
       fmt::format("{} per million tokens", money_text(cheap->cost->usd_per_million_blended));
@@ -273,10 +296,11 @@ std::string capacity_finding(const PlanResult& result) {
                            hardware_id(result, *cheap), study::name(cheap->serving), cost);
 }
 
-std::vector<Block> capacity_blocks(const PlanResult& result, int level) {
+std::vector<Block> capacity_blocks(const PlanResult& result, int level,
+                                   const study::PlanStudies& studies) {
   std::vector<Block> blocks;
   if (study::smallest_cluster(result) != nullptr) {
-    add_winners(blocks, result, level);
+    add_winners(blocks, result, studies, level);
   } else {
     blocks.push_back(unreachable_table(result));
     add_front(blocks, result, level);
@@ -302,7 +326,7 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level) {
   return blocks;
 }
 
-Document capacity_document(const PlanResult& result) {
+Document capacity_document(const PlanResult& result, const study::PlanStudies& studies) {
   const PlanRequest& r = result.request;
   Document document;
   document.title = fmt::format("Capacity plan: {}", r.name.empty() ? r.model.arch.name : r.name);
@@ -311,7 +335,7 @@ Document capacity_document(const PlanResult& result) {
   for (const hw::Cluster& cluster : r.hardware) {
     document.metadata.inputs.push_back({cluster.path.filename().string(), cluster.hash});
   }
-  document.blocks = capacity_blocks(result);
+  document.blocks = capacity_blocks(result, 2, studies);
   return document;
 }
 

@@ -41,7 +41,7 @@ Plot front_plot(const study::PlanResult& result) {
     plot.series.push_back(std::move(series));
   }
   plot.title = "Faster answers cost throughput";
-  if (const auto& tpot = result.request.targets.tpot) {
+  if (const auto tpot = study::tpot_limit(result.request.targets)) {
     plot.references.push_back({ReferenceKind::vertical, 1.0 / tpot->value, "TPOT target"});
   }
   return plot;

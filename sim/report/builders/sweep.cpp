@@ -14,25 +14,6 @@ namespace {
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
 
-NumberFormat format_of(const sweep::Column& column) {
-  if (column.name.ends_with("_s") && !column.name.starts_with("tokens"))
-    return NumberFormat::seconds;
-  if (column.name.ends_with("_bytes")) return NumberFormat::bytes_binary;
-  if (column.name.ends_with("_share")) return NumberFormat::percent;
-  return column.kind == sweep::ColumnKind::integer ? NumberFormat::exact
-                                                   : NumberFormat::significant;
-}
-
-// "/plan/tp" is tp to a reader, unless another column ends so too.
-std::string header_of(const sweep::Layout& layout, const std::string& name) {
-  const auto last = [](const std::string& pointer) {
-    return pointer.substr(pointer.rfind('/') + 1);
-  };
-  const auto alike = std::ranges::count_if(
-      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
-  return alike == 1 ? last(name) : name;
-}
-
 Column table_column(const sweep::Column& column, const std::string& header) {
   if (column.kind == sweep::ColumnKind::text) return text_column(header);
   const NumberFormat format = format_of(column);
@@ -229,6 +210,25 @@ KeyFigures figures(const SweepPage& page) {
 
 }  // namespace
 
+NumberFormat format_of(const sweep::Column& column) {
+  if (column.name.ends_with("_s") && !column.name.starts_with("tokens"))
+    return NumberFormat::seconds;
+  if (column.name.ends_with("_bytes")) return NumberFormat::bytes_binary;
+  if (column.name.ends_with("_share")) return NumberFormat::percent;
+  return column.kind == sweep::ColumnKind::integer ? NumberFormat::exact
+                                                   : NumberFormat::significant;
+}
+
+// "/plan/tp" is tp to a reader, unless another column ends so too.
+std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  const auto last = [](const std::string& pointer) {
+    return pointer.substr(pointer.rfind('/') + 1);
+  };
+  const auto alike = std::ranges::count_if(
+      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
+  return alike == 1 ? last(name) : name;
+}
+
 Document sweep_document(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
   Document out;
@@ -249,6 +249,10 @@ Document sweep_document(const SweepPage& page) {
   }
   for (const sweep::Group& group : s.groups) {
     if (!s.objectives.empty() && group.selected > 0) add_group(s, group, out);
+  }
+  if (!page.sample.rows.empty()) {
+    out.blocks.push_back(Heading{2, "Explore", ""});
+    out.blocks.push_back(sweep_points(page));
   }
   add_reasons(s, out);
   out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});

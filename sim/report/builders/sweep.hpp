@@ -1,6 +1,7 @@
 #pragma once
 
 #include "report/document.hpp"
+#include "sweep/row_sample.hpp"
 #include "sweep/summary.hpp"
 
 namespace fathom::report {
@@ -15,7 +16,17 @@ struct SweepPage {
   std::int64_t end = 0;
   std::int64_t next = 0;  // … of which everything before `next` is stored
   sweep::Summary summary;
+  sweep::RowSample sample;  // to explore; none: the document has no explorer
 };
 Document sweep_document(const SweepPage& page);
+
+/// The sampled rows and the whole front, with the columns that differ: inputs, then objectives, then
+/// the other results.
+PointSet sweep_points(const SweepPage& page);
+
+/// How a column of a sweep reads: its number format from its name, and the last part of a pointer
+/// where no other input ends so.
+NumberFormat format_of(const sweep::Column& column);
+std::string header_of(const sweep::Layout& layout, const std::string& name);
 
 }  // namespace fathom::report
