@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "study/claims.hpp"
 
@@ -20,8 +21,8 @@ std::vector<double> numbers(JsonReader& in, std::string_view key, double min, do
   std::vector<double> out;
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (!list[i].is_number() || list[i].get<double>() < min || list[i].get<double>() > max) {
-      in.fail(fmt::format("{}/{}", key, i),
-              fmt::format("found {}, expected a number from {} to {}", list[i].dump(), min, max));
+      throw InputError(fmt::format("{}/{}: found {}, expected a number from {} to {}", in.at(key),
+                                   i, list[i].dump(), min, max));
     }
     out.push_back(list[i].get<double>());
   }

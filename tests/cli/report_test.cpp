@@ -104,7 +104,8 @@ TEST_CASE("what is wrong with a report's spec is said in place", "[cli][report]"
           "/batches/1: found 4 after 8, expected ascending counts");
   refused(R"({"report": "mtp", "model": "deepseek-v3", "hardware": "h800", "acceptances": [2]})",
           "/acceptances/0: found 2");
-  refused(R"({"report": "capacity", "plan": {"modle": "deepseek-v3"}})", "/plan/");
+  refused(R"({"report": "capacity", "plan": {"modle": "deepseek-v3"}})",
+          "/plan: missing key 'model'");
   refused(R"({"report": "calibration"})", "/hardware: ");
 }
 

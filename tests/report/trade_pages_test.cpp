@@ -184,6 +184,18 @@ void plots_of(const std::vector<Block>& blocks, std::vector<Plot>& out) {
   }
 }
 
+// A code span shows its text as it is.
+std::string outside_code(const std::string& markdown) {
+  std::string out;
+  bool code = false;
+  for (const char c : markdown) {
+    if (c == '\n') code = false;
+    if (c == '`') code = !code;
+    if (!code) out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("a hostile name on any page is text in every format", "[report][hostile]") {
@@ -194,8 +206,7 @@ TEST_CASE("a hostile name on any page is text in every format", "[report][hostil
     CHECK_FALSE(contains(html, "<script>alert"));
     CHECK(contains(html, "&lt;script&gt;alert"));
     const std::string markdown = render_markdown(document);
-    CHECK_FALSE(contains(markdown, "\n<script>"));
-    CHECK_FALSE(contains(markdown, " <script>"));
+    CHECK_FALSE(contains(outside_code(markdown), "<script>"));
     for (const std::string& text :
          {html, markdown, render_csv(document), render_terminal(document, {})}) {
       CHECK_FALSE(contains(text, "\x1b[31m"));
@@ -224,6 +235,6 @@ TEST_CASE("every report has a plot, a table, assumptions and sources", "[report]
 TEST_CASE("a page made twice is the same page", "[report][pages]") {
   for (const Page& page : pages()) {
     CAPTURE(page.name);
-    CHECK(page.make() == page.make());
+    CHECK(render_markdown(page.make()) == render_markdown(page.make()));
   }
 }
