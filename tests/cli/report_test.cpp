@@ -105,7 +105,7 @@ TEST_CASE("what is wrong with a report's spec is said in place", "[cli][report]"
   refused(R"({"report": "mtp", "model": "deepseek-v3", "hardware": "h800", "acceptances": [2]})",
           "/acceptances/0: found 2");
   refused(R"({"report": "capacity", "plan": {"modle": "deepseek-v3"}})",
-          "the nearest there is 'modle'");
+          "/plan: missing key 'model'");
   refused(R"({"report": "calibration"})", "/hardware: ");
 }
 
