@@ -240,7 +240,7 @@ window.fathomViews = (function () {
     pass(0, packed(rgb(colours.grid)));
     pass(1, packed(rgb(hues ? colours.soft : colours.series[0])));
     context.putImageData(picture, left, top);
-    context.strokeStyle = colours.series[1];
+    context.strokeStyle = colours.ink;
     context.lineWidth = 1.5;
     front.forEach(function (i) {
       if (!keep[i] || !(x.norm[i] >= 0) || !(y.norm[i] >= 0)) return;
