@@ -2,6 +2,7 @@
 # One static library per folder of sim/. USES is the folder's whole world: the `layers` test compares
 # the includes of every file with it, so an arrow that is not declared here fails by name. fmt and
 # nlohmann-json are at hand in every module's sources, never in its headers.
+include(GNUInstallDirs)
 define_property(GLOBAL PROPERTY FATHOM_MODULES BRIEF_DOCS "names of all modules"
   FULL_DOCS "names of all modules")
 
@@ -26,12 +27,22 @@ function(fathom_precompile target kind)
   endif()
 endfunction()
 
+# Includes begin with the module's name ("core/units.hpp"), in the source tree and once installed; the
+# exported target is fathom::NAME as in the build.
+function(fathom_export target name scope)
+  target_include_directories(${target} ${scope} $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/sim>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/fathom>)
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS ${target} EXPORT fathomTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+endfunction()
+
 # A module of templates: nothing to compile, the same rules for its includes.
 function(fathom_header_module name)
   add_library(fathom_${name} INTERFACE)
   add_library(fathom::${name} ALIAS fathom_${name})
   list(TRANSFORM ARGN PREPEND fathom:: OUTPUT_VARIABLE used)
-  target_include_directories(fathom_${name} INTERFACE ${PROJECT_SOURCE_DIR}/sim)
+  fathom_export(fathom_${name} ${name} INTERFACE)
   target_link_libraries(fathom_${name} INTERFACE ${used})
   target_compile_features(fathom_${name} INTERFACE cxx_std_20)
 endfunction()
@@ -49,10 +60,11 @@ function(fathom_module name)
   endif()
   add_library(fathom_${name} STATIC ${arg_SOURCES})
   add_library(fathom::${name} ALIAS fathom_${name})
-  target_include_directories(fathom_${name} PUBLIC ${PROJECT_SOURCE_DIR}/sim)
+  fathom_export(fathom_${name} ${name} PUBLIC)
   list(TRANSFORM arg_USES PREPEND fathom:: OUTPUT_VARIABLE used)
-  target_link_libraries(fathom_${name} PUBLIC ${used}
-    PRIVATE fathom_warnings fmt::fmt nlohmann_json::nlohmann_json ${arg_LINKS})
+  # Headers name nlohmann/json_fwd.hpp, so whoever includes them needs its folder.
+  target_link_libraries(fathom_${name} PUBLIC ${used} nlohmann_json::nlohmann_json
+    PRIVATE $<BUILD_INTERFACE:fathom_warnings> fmt::fmt ${arg_LINKS})
   target_compile_features(fathom_${name} PUBLIC cxx_std_20)
   fathom_precompile(fathom_${name} modules <nlohmann/json.hpp> <fmt/format.h> <fmt/ranges.h>)
 endfunction()

@@ -8,10 +8,10 @@ readonly FATHOM_PACKAGES=(
   libeigen3-dev libsqlite3-dev
 )
 # What `fathom measure` compares with and talks through. A build without them lacks the libraries'
-# columns and --collectives, and nothing else. Chart.js goes into HTML reports, whose figures are static
-# without it.
+# columns and --collectives, and nothing else; python3-jsonschema and doxygen are for tests. Chart.js
+# goes into HTML reports, whose figures are static without it.
 readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev
-  python3-jsonschema libjs-chart.js)
+  python3-jsonschema doxygen libjs-chart.js)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

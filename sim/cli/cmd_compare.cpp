@@ -93,7 +93,7 @@ void add_compare(CLI::App& app, int& exit_code) {
       ->option_text("NAME|FILE,…");
   command
       ->add_option("--attention", request->attentions,
-                   "Kinds to give to --base: mha, mqa, gqa-N, mla, mla+dsa, tpa")
+                   "Kinds to give to --base: mha, mqa, gqa-N, mla, mla+dsa, csa+hca, tpa")
       ->delimiter(',')
       ->option_text("KIND,…");
   command->add_option("--base", request->base, "Whose attention is exchanged [deepseek-v3]")

@@ -109,7 +109,7 @@ void add_model(CLI::App& app, int& exit_code) {
       ->take_all();
   command
       ->add_option("--attention", request->read.attention,
-                   "The same model with another attention: mha, mqa, gqa-N, mla, mla+dsa, tpa")
+                   "The same model with another attention: mha, mqa, gqa-N, mla, mla+dsa, csa+hca, tpa")
       ->option_text("KIND");
   command->add_flag("--text-only", request->read.text_only,
                     "Leave vision and audio towers out instead of refusing the file");

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -8,8 +9,12 @@
 #include <sstream>
 
 #include "cli/command.hpp"
+#include "cli/make_report.hpp"
+#include "cli/progress.hpp"
+#include "cli/report_flags.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
+#include "core/json_reader.hpp"
 #include "report/builders/capacity.hpp"
 #include "report/builders/sweep.hpp"
 #include "study/plan_search.hpp"
@@ -28,6 +33,8 @@ constexpr std::size_t kExplored = 50'000;
 
 struct Request {
   std::string file;
+  ReportFlags flags;
+  bool show_spec = false;
   OutputOptions output;
 };
 
@@ -110,8 +117,54 @@ int report_plan(const Request& request) {
   return study::smallest_cluster(result) != nullptr ? kOk : kInfeasible;
 }
 
-int run(const Request& request) {
-  return is_database(request.file) ? report_sweep(request) : report_plan(request);
+int report_spec(const Request& request) {
+  if (request.output.format == "jsonl") {
+    throw InputError("--format jsonl: only the rows of a sweep's database are lines");
+  }
+  const NamedSpec named = resolve(request.flags);
+  if (request.show_spec) {
+    print(dump_json(study::to_json(named.spec)));
+    return kOk;
+  }
+  Progress progress("report");
+  MadeReport made =
+      make_report(named.spec, named.where, [&](double share) { progress.report(share); });
+  progress.finish();
+  auto& inputs = made.document.metadata.inputs;
+  inputs.insert(inputs.begin(), named.inputs.begin(), named.inputs.end());
+  emit(std::move(made.document), request.output);
+  return made.exit_code;
+}
+
+// A spec says which report it is, a plan request does not.
+bool is_spec(const std::string& file) {
+  if (is_report(file)) return true;
+  const json document = read_json(file);
+  return document.is_object() && document.contains("report");
+}
+
+[[noreturn]] void refuse_name(const std::string& name) {
+  throw InputError(fmt::format("command line#/report: found '{}', expected a file or one of {}{}",
+                               name, fmt::join(study::kReports, ", "),
+                               did_you_mean(name, study::kReports)));
+}
+
+int run(Request& request) {
+  std::error_code error;
+  if (!is_report(request.file) && !std::filesystem::exists(request.file, error) &&
+      request.file.find_first_of("./") == std::string::npos) {
+    refuse_name(request.file);
+  }
+  const bool database = !is_report(request.file) && is_database(request.file);
+  if (!database && is_spec(request.file)) {
+    request.flags.name = request.file;
+    return report_spec(request);
+  }
+  if (any(request.flags) || request.show_spec) {
+    throw InputError(
+        fmt::format("command line: {} is no report's spec; its flags do not apply", request.file));
+  }
+  return database ? report_sweep(request) : report_plan(request);
 }
 
 }  // namespace
@@ -119,20 +172,33 @@ int run(const Request& request) {
 void add_report(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<Request>();
   CLI::App* command = app.add_subcommand(
-      "report",
-      "A report of a sweep's database, or of a plan request; all rows as CSV or JSON lines");
-  command->add_option("FILE", request->file, "Database of `fathom sweep`, or plan request (JSON)")
+      "report", "A report by name or spec, of a sweep's database, or of a plan request");
+  command
+      ->add_option("REPORT", request->file,
+                   "Name of a report, its spec (JSON), database of `fathom sweep`, or plan request")
       ->required()
-      ->option_text("FILE");
+      ->option_text("NAME|FILE");
+  add_report_flags(*command, request->flags);
+  command->add_flag("--show-spec", request->show_spec,
+                    "Print the spec with every default spelled out, and stop");
   add_output_options(*command, request->output,
                      {"table", "json", "markdown", "html", "csv", "jsonl", "svg"});
-  command->footer(
+  command->footer(fmt::format(
+      "Reports: {}.\n"
+      "A name is the spec reports/NAME.json; flags replace its fields.\n"
+      "\n"
       "Examples:\n"
-      "  fathom report decode.db\n"
+      "  fathom report compare-attention --format html -o attention.html\n"
+      "  fathom report kv-cache --models deepseek-v3,llama-3.1-405b --hardware h200\n"
+      "  fathom report mtp --model deepseek-v3 --hardware b200 --batches 1,32,256\n"
+      "  fathom report moe --set /ep_of_others=32\n"
+      "  fathom report claims --format markdown -o claims.md\n"
+      "  fathom report capacity --show-spec > mine.json; fathom report mine.json\n"
+      "  fathom report examples/plan-deepseek-v3.json --format markdown\n"
       "  fathom report decode.db --format html -o decode.html\n"
       "  fathom report decode.db --format csv -o decode.csv       every row of a sweep\n"
-      "  fathom report decode.db --format jsonl | head -3\n"
-      "  fathom report examples/plan-deepseek-v3.json --format markdown");
+      "  fathom report decode.db --format jsonl | head -3",
+      fmt::join(study::kReports, ", ")));
   command->callback([request, &exit_code] { exit_code = run(*request); });
 }
 

@@ -27,7 +27,7 @@ struct OutputOptions {
   std::string output;  // empty or "-": standard output
 };
 
-/// Adds --format {formats…} and -o/--output to a subcommand.
+/// Adds --format {formats…} and -o/--output to a subcommand; md is markdown.
 void add_output_options(CLI::App& command, OutputOptions& options,
                         const std::vector<std::string>& formats);
 
@@ -39,6 +39,9 @@ void add_format_option(CLI::App& command, OutputOptions& options,
 /// as json, and writes it whole or not at all. Fills the document's metadata with version and
 /// command line.
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options);
+
+/// The same with the document itself as json (docs/schema/report.json).
+void emit(report::Document document, const OutputOptions& options);
 
 /// InputError when `file` (empty and "-": standard output) could not be written, naming the flag
 /// that takes another one: asked before a long measurement rather than after it.
@@ -73,5 +76,10 @@ void add_verify(CLI::App& app, int& exit_code);
 void add_run_model(CLI::App& app, int& exit_code);
 void add_experiment(CLI::App& app, int& exit_code);
 void add_demo(CLI::App& app, int& exit_code);
+void add_init(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
+void add_completions(CLI::App& app, int& exit_code);
+void add_complete(CLI::App& app, int& exit_code);  // hidden: what completion scripts ask
+void add_man(CLI::App& app, int& exit_code);
 
 }  // namespace fathom::cli

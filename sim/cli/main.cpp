@@ -20,30 +20,41 @@ namespace fathom::cli {
 namespace {
 
 struct Verb {
-  std::string_view name;
+  const char* name;
+  const char* group;  // heading of --help; empty: hidden
   void (*add)(CLI::App& app, int& exit_code);
 };
 
+constexpr const char* kAsk = "One question";
+constexpr const char* kMany = "Many answers";
+constexpr const char* kProof = "Evidence";
+constexpr const char* kTool = "The tool itself";
+
 // In the order of --help: first what one run needs, then what builds on it.
 constexpr std::array kVerbs{
-    Verb{"model", add_model},
-    Verb{"hardware", add_hardware},
-    Verb{"estimate", add_estimate},
-    Verb{"explain", add_explain},
-    Verb{"compare", add_compare},
-    Verb{"roofline", add_roofline},
-    Verb{"plan", add_plan},
-    Verb{"sweep", add_sweep},
-    Verb{"merge", add_merge},
-    Verb{"report", add_report},
-    Verb{"validate", add_validate},
-    Verb{"measure", add_measure},
-    Verb{"calibrate", add_calibrate},
-    Verb{"extrapolate", add_extrapolate},
-    Verb{"verify", add_verify},
-    Verb{"run-model", add_run_model},
-    Verb{"experiment", add_experiment},
-    Verb{"demo", add_demo},
+    Verb{"model", kAsk, add_model},
+    Verb{"hardware", kAsk, add_hardware},
+    Verb{"estimate", kAsk, add_estimate},
+    Verb{"explain", kAsk, add_explain},
+    Verb{"compare", kAsk, add_compare},
+    Verb{"roofline", kAsk, add_roofline},
+    Verb{"plan", kAsk, add_plan},
+    Verb{"sweep", kMany, add_sweep},
+    Verb{"merge", kMany, add_merge},
+    Verb{"report", kMany, add_report},
+    Verb{"validate", kProof, add_validate},
+    Verb{"measure", kProof, add_measure},
+    Verb{"calibrate", kProof, add_calibrate},
+    Verb{"extrapolate", kProof, add_extrapolate},
+    Verb{"verify", kProof, add_verify},
+    Verb{"run-model", kProof, add_run_model},
+    Verb{"experiment", kProof, add_experiment},
+    Verb{"init", kTool, add_init},
+    Verb{"demo", kTool, add_demo},
+    Verb{"doctor", kTool, add_doctor},
+    Verb{"completions", kTool, add_completions},
+    Verb{"man", kTool, add_man},
+    Verb{"__complete", "", add_complete},
 };
 
 constexpr const char* kDescription =
@@ -52,6 +63,7 @@ constexpr const char* kDescription =
 
 constexpr const char* kFooter =
     "Examples:\n"
+    "  fathom init                                      a scenario of your own to begin with\n"
     "  fathom model deepseek-v3                         parameters, checkpoint, KV cache, FLOPs\n"
     "  fathom hardware show h800                        every figure of a system with its source\n"
     "  fathom estimate examples/deepseek-v3-h800-decode.json\n"
@@ -70,8 +82,11 @@ constexpr const char* kFooter =
     "  fathom run-model --config examples/tiny-deepseek-v3.json --prompt-tokens 17,4,99\n"
     "  fathom experiment balance                        expert load under three policies\n"
     "  fathom demo                                      one report from all of these\n"
+    "  fathom doctor                                    what this machine offers and lacks\n"
     "\n"
-    "Every command has --help with examples, and --format json is complete for every command.\n"
+    "Every command has --help with examples and a manual page; --format json is complete for "
+    "every\n"
+    "command that answers, and --format md is short for markdown.\n"
     "Models and systems are files below models/ and hwprofiles/; $FATHOM_DATA names the folder\n"
     "that holds both when the program cannot find it by itself.\n"
     "\n"
@@ -101,7 +116,9 @@ int fail(int code, std::string_view kind, std::string_view message) {
 std::vector<std::string_view> verb_names() {
   std::vector<std::string_view> names;
   names.reserve(kVerbs.size());
-  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+  for (const Verb& verb : kVerbs) {
+    if (*verb.group != '\0') names.emplace_back(verb.name);
+  }
   return names;
 }
 
@@ -165,10 +182,14 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.footer(kFooter);
   app.require_subcommand(1);
-  for (const Verb& verb : kVerbs) verb.add(app, exit_code);
+  for (const Verb& verb : kVerbs) {
+    verb.add(app, exit_code);
+    app.get_subcommand(verb.name)->group(verb.group);
+  }
   if (argc < 2) no_verb("");
   const std::string_view first = argv[1];
-  const bool known = std::ranges::find(kVerbs, first, &Verb::name) != kVerbs.end();
+  const bool known =
+      std::ranges::any_of(kVerbs, [&](const Verb& verb) { return verb.name == first; });
   if (!first.starts_with("-") && !known) no_verb(first);
   try {
     app.parse(argc, argv);

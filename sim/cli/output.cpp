@@ -2,18 +2,20 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cli/command.hpp"
+#include "cli/terminal.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
 #include "core/system_message.hpp"
 #include "report/csv.hpp"
+#include "report/document_json.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "report/svg.hpp"
@@ -49,14 +51,6 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-bool wants_colour(const OutputOptions& options) {
-  const char* no_color = std::getenv("NO_COLOR");
-  if (no_color != nullptr && *no_color != '\0') return false;
-  const char* terminal = std::getenv("TERM");
-  if (terminal != nullptr && std::string_view(terminal) == "dumb") return false;
-  return (options.output.empty() || options.output == "-") && ::isatty(STDOUT_FILENO) != 0;
-}
-
 const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
   for (const report::Block& block : blocks) {
     if (const auto* plot = std::get_if<report::Plot>(&block.content)) return plot;
@@ -78,7 +72,27 @@ std::string render(const report::Document& document, const nlohmann::json& data,
     if (plot == nullptr) throw InputError("--format svg: this result has no plot");
     return report::render_svg(*plot, {.standalone = true});
   }
-  return report::render_terminal(document, {.colour = wants_colour(options)});
+  if (!options.output.empty() && options.output != "-") return report::render_terminal(document);
+  const int width = terminal_width();
+  if (width == 0) return report::render_terminal(document);
+  // Prose beyond the usual width is hard to read, however wide the window is.
+  report::TerminalOptions terminal{.colour = colour_terminal()};
+  terminal.width = std::min(terminal.width, width);
+  return report::render_terminal(fit_tables(document, width), terminal);
+}
+
+void sign(report::Document& document) {
+  // renderers say the name themselves
+  document.metadata.version = version_line().substr(std::string_view{"fathom "}.size());
+  document.metadata.command = command_line();
+}
+
+void write(const std::string& text, const OutputOptions& options) {
+  if (options.output.empty() || options.output == "-") {
+    print(text);
+  } else {
+    write_file(options.output, text);
+  }
 }
 
 }  // namespace
@@ -107,8 +121,15 @@ void add_format_option(CLI::App& command, OutputOptions& options,
         "unknown format '{}'{}", found,
         hint.empty() ? fmt::format("; expected {}", fmt::join(formats, ", ")) : hint);
   };
+  const CLI::Validator in_full(
+      [](std::string& found) {
+        if (found == "md") found = "markdown";
+        return std::string();
+      },
+      "");
   command.add_option("--format", options.format, fmt::format("{}", fmt::join(formats, ", ")))
       ->check(known)
+      ->transform(in_full)
       ->option_text("FORMAT [" + options.format + "]");
 }
 
@@ -120,15 +141,14 @@ void add_output_options(CLI::App& command, OutputOptions& options,
 }
 
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
-  // renderers say the name themselves
-  document.metadata.version = version_line().substr(std::string_view{"fathom "}.size());
-  document.metadata.command = command_line();
-  const std::string text = render(document, data, options);
-  if (options.output.empty() || options.output == "-") {
-    print(text);
-  } else {
-    write_file(options.output, text);
-  }
+  sign(document);
+  write(render(document, data, options), options);
+}
+
+void emit(report::Document document, const OutputOptions& options) {
+  sign(document);
+  const bool json = options.format == "json";
+  write(render(document, json ? report::to_json(document) : nlohmann::json(), options), options);
 }
 
 void expect_writable(const std::string& file, std::string_view flag) {

@@ -84,7 +84,42 @@ MlaSpec with_indexer(MlaSpec mla) {
   return mla;
 }
 
-AttentionSpec replacement(const ArchSpec& arch, std::string_view attention) {
+// V4-Pro's proportions and order (its config.json): one shared key-value vector of 4 d_h, output
+// groups of 8 heads, a window of 128, layers that alternate between blocks of 128 (HCA) and
+// overlapping blocks of 4 with an indexer (CSA) from the third on; an MTP module has the window
+// only.
+constexpr std::size_t kMtpLayer = static_cast<std::size_t>(-1);
+
+AttentionSpec compressed(const ArchSpec& arch, std::size_t layer) {
+  const HeadShape shape = head_shape(arch);
+  if (shape.heads % 8 != 0) {
+    throw InputError(fmt::format("--attention csa+hca: num_attention_heads = {} are no groups of 8",
+                                 shape.heads));
+  }
+  CompressedSpec spec{.num_attention_heads = shape.heads,
+                      .head_dim = 4 * shape.head_dim,
+                      .q_lora_rank = 12 * shape.head_dim,
+                      .qk_rope_head_dim = shape.head_dim / 2,
+                      .o_groups = shape.heads / 8,
+                      .o_lora_rank = 1024,
+                      .sliding_window = 128};
+  if (layer == kMtpLayer) return spec;
+  const bool overlapping = layer >= 2 && layer % 2 == 0;
+  spec.compress_ratio = overlapping ? 4 : 128;
+  if (overlapping) spec.indexer = {.index_n_heads = 64, .index_head_dim = 128, .index_topk = 1024};
+  return spec;
+}
+
+// A model that is compressed already keeps its own layers.
+AttentionSpec keep_or_make_compressed(const ArchSpec& arch, std::size_t layer) {
+  const AttentionSpec& own =
+      layer == kMtpLayer ? arch.mtp_layer.attention
+                         : arch.kinds[static_cast<std::size_t>(arch.layers[layer])].attention;
+  return std::holds_alternative<CompressedSpec>(own) ? own : compressed(arch, layer);
+}
+
+AttentionSpec replacement(const ArchSpec& arch, std::string_view attention, std::size_t layer) {
+  if (attention == "csa+hca") return keep_or_make_compressed(arch, layer);
   if (attention == "mla") return keep_or_make_mla(arch);
   if (attention == "mla+dsa") return with_indexer(keep_or_make_mla(arch));
   const HeadShape shape = head_shape(arch);
@@ -105,9 +140,11 @@ AttentionSpec replacement(const ArchSpec& arch, std::string_view attention) {
     if (error == std::errc{} && end == digits.data() + digits.size())
       return make_gqa(shape, groups);
   }
-  constexpr std::array<std::string_view, 6> known{"mha", "mqa", "gqa-8", "mla", "mla+dsa", "tpa"};
-  throw InputError(fmt::format("--attention: '{}'; expected mha, mqa, gqa-N, mla, mla+dsa or tpa{}",
-                               attention, did_you_mean(attention, known)));
+  constexpr std::array<std::string_view, 7> known{"mha",     "mqa",     "gqa-8", "mla",
+                                                  "mla+dsa", "csa+hca", "tpa"};
+  throw InputError(
+      fmt::format("--attention: '{}'; expected mha, mqa, gqa-N, mla, mla+dsa, csa+hca or tpa{}",
+                  attention, did_you_mean(attention, known)));
 }
 
 }  // namespace
@@ -116,18 +153,19 @@ ArchSpec with_attention(const ArchSpec& arch, std::string_view attention) {
   if (arch.kv_cache_only) {
     throw InputError("--attention: this model describes only its KV cache");
   }
-  const AttentionSpec spec = replacement(arch, attention);
   ArchSpec out = arch;
   out.kinds.clear();
   out.layers.clear();
-  for (const int kind : arch.layers) {
-    LayerSpec layer = arch.kinds[static_cast<std::size_t>(kind)];
-    layer.attention = spec;
+  for (std::size_t i = 0; i < arch.layers.size(); ++i) {
+    LayerSpec layer = arch.kinds[static_cast<std::size_t>(arch.layers[i])];
+    layer.attention = replacement(arch, attention, i);
     const auto found = std::ranges::find(out.kinds, layer);
     out.layers.push_back(static_cast<int>(found - out.kinds.begin()));
     if (found == out.kinds.end()) out.kinds.push_back(layer);
   }
-  if (out.mtp_kind != MtpKind::none) out.mtp_layer.attention = spec;
+  if (out.mtp_kind != MtpKind::none) {
+    out.mtp_layer.attention = replacement(arch, attention, kMtpLayer);
+  }
   out.name = arch.name + "+" + std::string(attention);
   return out;
 }

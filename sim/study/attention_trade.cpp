@@ -88,6 +88,10 @@ void confess(const TradeRequest& request, AttentionTrade& trade) {
   const auto note = [&trade](std::string text) { trade.notes.push_back(std::move(text)); };
   note("Decode steps of sequences of equal length, one token each, without speculation.");
   note(
+      fmt::format("Prefill: one prompt per replica, in pieces of at most {:.0f} tokens, estimated, "
+                  "without queueing or cache hits.",
+                  kTradeChunk));
+  note(
       "Roofline: the larger of FLOP over peak and bytes over bandwidth of the whole step; kernels "
       "overlap perfectly and the network is free. The estimate has measured shares of both, fixed "
       "costs and communication.");
@@ -104,6 +108,12 @@ void confess(const TradeRequest& request, AttentionTrade& trade) {
       fmt::format("Exchanged attention keeps width, depth, heads and head size of {}; nobody "
                   "trained these models, so nothing is said about their quality.",
                   request.base));
+  if (std::ranges::find(request.attentions, "csa+hca") != request.attentions.end()) {
+    note(
+        "csa+hca has the proportions of DeepSeek-V4-Pro (its config.json): one shared vector of 4 "
+        "head sizes, a window of 128, layers that alternate between blocks of 128 and of 4 with an "
+        "indexer of top 1024.");
+  }
   if (std::ranges::find(request.attentions, "tpa") != request.attentions.end()) {
     note(
         "tpa caches factors; queries meet them directly, at the efficiency of absorbed MLA (no "
@@ -137,7 +147,7 @@ TradeRequest default_trade_request() {
       .models = {"deepseek-v3", "deepseek-v3.2", "deepseek-v4-pro", "deepseek-v4-flash",
                  "llama-3.1-405b", "qwen2.5-72b", "gpt-3-175b"},
       .base = "deepseek-v3",
-      .attentions = {"mha", "gqa-8", "mqa", "mla", "mla+dsa", "tpa"}};
+      .attentions = {"mha", "gqa-8", "mqa", "mla", "mla+dsa", "csa+hca", "tpa"}};
   for (std::int64_t tokens = 4096; tokens <= 1048576; tokens *= 2) {
     request.contexts.push_back(tokens);
   }

@@ -20,7 +20,7 @@ namespace fathom::study {
 struct TradeRequest {
   std::vector<std::string> models;      // NAME|FILE, as published
   std::string base;                     // NAME|FILE whose attention is exchanged; empty: none
-  std::vector<std::string> attentions;  // "mha", "gqa-8", "mqa", "mla", "mla+dsa", "tpa"
+  std::vector<std::string> attentions;  // "mha", "gqa-8", "mqa", "mla", "mla+dsa", "csa+hca", "tpa"
   std::vector<std::int64_t> contexts;   // tokens in the cache, ascending
   std::string hardware = "h800";        // NAME|FILE
   std::optional<mapping::Plan> plan;    // absent: the smallest standard plan that fits
@@ -29,7 +29,7 @@ struct TradeRequest {
   bool operator==(const TradeRequest&) const = default;
 };
 
-/// Seven published models, and DeepSeek-V3 with six kinds of attention, 4 Ki to 1 Mi tokens, H800.
+/// Seven published models, and DeepSeek-V3 with seven kinds of attention, 4 Ki to 1 Mi tokens, H800.
 TradeRequest default_trade_request();
 
 struct TradeFormat {
@@ -51,7 +51,10 @@ struct TradePoint {
   TokensPerSecond ideal_per_device;
   Seconds tpot;  // estimated
   TokensPerSecond per_device;
+  Seconds ttft;  // one prompt per replica, in pieces of kTradeChunk; 0: does not fit
+  TokensPerSecond prefill_per_device;
 };
+inline constexpr double kTradeChunk = 8192.0;  // tokens of a prompt per step and replica
 
 /// One line of the comparison.
 struct TradeRow {

@@ -25,6 +25,10 @@ json point_json(const TradePoint& p, const TradeRow& row) {
   if (!row.plan) return out;
   out["max_sequences_per_device"] = p.max_sequences_per_device;
   out["sequences_per_device"] = p.sequences_per_device;
+  if (p.ttft.value > 0.0) {
+    out["prefill"] = {{"ttft_s", p.ttft.value},
+                      {"tokens_per_s_per_device", p.prefill_per_device.value}};
+  }
   if (p.sequences_per_device <= 0.0) return out;
   out["roofline"] = {{"step_s", p.ideal_step.value},
                      {"bound", p.ideal_memory_bound ? "memory" : "compute"},

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace fathom::study {
@@ -49,17 +51,23 @@ double beyond(const FirstToken& f, Seconds t) {
 Seconds percentile(const FirstToken& f, double q) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (std::isinf(f.wait.mean.value)) return Seconds{kInfinity};
+  if (f.prompts.empty() && f.under_way <= Seconds{}) return f.fixed + f.own + percentile(f.wait, q);
   double longest = 0.0;
-  for (const PromptShare& p : prompts_of(f)) longest = std::max(longest, p.work);
-  // beyond this the wait alone would have to exceed its own percentile
-  Seconds high = f.fixed + f.own * longest + f.under_way + percentile(f.wait, q);
-  Seconds low;
-  constexpr int kHalvings = 60;  // past the last bit of a double
-  for (int i = 0; i < kHalvings; ++i) {
-    const Seconds middle = (low + high) / 2.0;
-    (beyond(f, middle) > 1.0 - q ? low : high) = middle;
+  double shortest = kInfinity;
+  for (const PromptShare& p : prompts_of(f)) {
+    longest = std::max(longest, p.work);
+    shortest = std::min(shortest, p.work);
   }
-  return high;
+  const auto excess = [&](double t) { return beyond(f, Seconds{t}) - (1.0 - q); };
+  // No request is earlier, and beyond the other end the wait would exceed its own percentile.
+  const double low = (f.fixed + f.own * shortest).value;
+  const double high = (f.fixed + f.own * longest + f.under_way + percentile(f.wait, q)).value;
+  if (excess(low) <= 0.0 || excess(high) >= 0.0) return Seconds{excess(low) <= 0.0 ? low : high};
+  constexpr int kBits = 30;  // nine digits of a time
+  std::uintmax_t steps = 100;
+  return Seconds{boost::math::tools::toms748_solve(
+                     excess, low, high, boost::math::tools::eps_tolerance<double>(kBits), steps)
+                     .second};
 }
 
 }  // namespace fathom::study

@@ -33,6 +33,11 @@ const hw::Cluster& Library::cluster(std::string_view name) {
   return *clusters_.emplace(name, std::move(cluster)).first->second;
 }
 
+void Library::record(const std::string& name, const std::string& hash) {
+  const std::scoped_lock lock(mutex_);
+  others_[name] = hash;
+}
+
 std::vector<Library::Input> Library::inputs() const {
   const std::scoped_lock lock(mutex_);
   std::vector<Input> out;
@@ -42,6 +47,7 @@ std::vector<Library::Input> Library::inputs() const {
   for (const auto& [key, cluster] : clusters_) {
     out.push_back({"hwprofiles/" + shown_data_file(cluster->path, "hwprofiles"), cluster->hash});
   }
+  for (const auto& [name, hash] : others_) out.push_back({name, hash});
   std::ranges::sort(out, {}, &Input::name);
   const auto same = std::ranges::unique(out);
   out.erase(same.begin(), same.end());

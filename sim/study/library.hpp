@@ -20,6 +20,9 @@ class Library {
   const model::Model& model(std::string_view name_or_file, const model::ReadOptions& options);
   const hw::Cluster& cluster(std::string_view name_or_file);
 
+  /// Another file that scenarios rest on: efficiencies of another stack, a trace of expert loads.
+  void record(const std::string& name, const std::string& hash);
+
   /// What was read so far, sorted: "models/NAME" or a path, and its hash.
   struct Input {
     std::string name;
@@ -32,6 +35,7 @@ class Library {
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<const model::Model>> models_;
   std::map<std::string, std::unique_ptr<const hw::Cluster>, std::less<>> clusters_;
+  std::map<std::string, std::string> others_;  // name, hash
 };
 
 }  // namespace fathom::study

@@ -113,6 +113,8 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
   p.prefill = prefill;
   p.decode = decode;
   p.size = size;
+  const Demand demand = demand_of(request);
+  complete(demand, fleet_of(p), p.size);
   p.prefill_memory = prefill.estimate.memory;
   p.decode_memory = decode.estimate.memory;
   const std::int64_t prefill_devices = mapping::devices(prefill.plan);
@@ -128,10 +130,9 @@ ClusterPlan make_cluster_plan(const PlanRequest& request, std::size_t hardware, 
   p.output_tokens_per_s_per_device = size.requests_per_s * t.output_tokens / devices;
   p.total_tokens_per_s_per_device =
       size.requests_per_s * (t.input_tokens + t.output_tokens) / devices;
-  const Demand demand = demand_of(request);
   p.target_use = std::max(size.ttft / demand.ttft, size.tpot / demand.tpot);
-  for (std::size_t i = 0; i < size.percentiles.size(); ++i) {
-    p.target_use = std::max(p.target_use, size.percentiles[i].time / demand.percentiles[i].time);
+  for (std::size_t i = 0; i < p.size.percentiles.size(); ++i) {
+    p.target_use = std::max(p.target_use, p.size.percentiles[i].time / demand.percentiles[i].time);
   }
   if (const auto price = device_price(request, cluster)) p.cost = cost_of(request, p, *price);
   return p;

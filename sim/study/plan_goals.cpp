@@ -81,6 +81,13 @@ Demand least_demand(const PlanRequest& request) {
   return d;
 }
 
+Demand without_queues(Demand d) {
+  d.queueing = false;
+  d.percentiles.clear();
+  d.prompts.clear();
+  return d;
+}
+
 // A cluster serves the rate asked for, or by Little's law at most what a given concurrency comes to
 // when nobody waits; both hold for any number of instances.
 Reach best_case(const PlanRequest& request, double devices, const PhasePoint& prefill,

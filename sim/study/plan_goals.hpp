@@ -58,6 +58,10 @@ struct Winners {
 /// targets, and as any rate at all if not.
 Demand least_demand(const PlanRequest& request);
 
+/// The same without queues and percentiles, which only ever add instances: a first look that costs
+/// a hundredth.
+Demand without_queues(Demand demand);
+
 /// Figures from which no cluster of this size and speed can come out better: `devices` at least,
 /// `prefill` and `decode` no faster. `usd_per_device_hour`: nothing when unknown.
 Reach best_case(const PlanRequest& request, double devices, const PhasePoint& prefill,

@@ -38,6 +38,7 @@ class Study {
         known_(known),
         demand_(demand_of(request)),
         least_(least_demand(request)),
+        quick_(without_queues(least_)),
         price_(device_price(request, request.hardware[instance.hardware])),
         devices_(mapping::devices(instance.plan)) {
     if (known != nullptr) goals_ = known->goals;
@@ -67,7 +68,12 @@ class Study {
   // Sizing never punishes a better point (plan_cluster.hpp), so if even the best figures of all
   // partners at once give no cluster worth having, no partner does.
   bool worthwhile(const PhasePoint& prefill, const PhasePoint& decode) const {
-    const auto size = size_aggregated(least_, prefill, decode);
+    if (!worthwhile(quick_, prefill, decode)) return false;
+    return !least_.queueing || worthwhile(least_, prefill, decode);
+  }
+
+  bool worthwhile(const Demand& demand, const PhasePoint& prefill, const PhasePoint& decode) const {
+    const auto size = size_aggregated(demand, prefill, decode);
     return size && allowed(size->decode_instances) &&
            !hopeless(reach(*size, prefill, decode), goals_);
   }
@@ -153,6 +159,7 @@ class Study {
   }
 
   void try_pair(const PhasePoint& prefill, const PhasePoint& decode) {
+    if (demand_.queueing && known_ != nullptr && !worthwhile(quick_, prefill, decode)) return;
     const auto size = size_aggregated(demand_, prefill, decode);
     if (!size || !allowed(size->decode_instances)) return;
     if (hopeless(reach(*size, prefill, decode), goals_)) return;
@@ -175,6 +182,7 @@ class Study {
   const Incumbents* known_;
   Demand demand_;
   Demand least_;
+  Demand quick_;
   std::optional<double> price_;
   std::int64_t devices_;
   Reach goals_;

@@ -144,7 +144,10 @@ class Grower {
     out.limit.batch = grown.batch;
     out.best_capacity = std::max(out.best_capacity, grown.requests_per_s);
     if (!together()) return;
-    if (const auto size = size_aggregated(demand_, prefill, decode)) {
+    if (auto size = size_aggregated(demand_, prefill, decode)) {
+      complete(demand_,
+               {.prefill = prefill, .decode = decode, .decode_instances = size->decode_instances},
+               *size);
       const double each =
           size->requests_per_s_supported / static_cast<double>(size->decode_instances);
       const auto instances = static_cast<double>(cluster_.size.decode_instances);

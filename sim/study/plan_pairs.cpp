@@ -91,6 +91,7 @@ class Pairing {
         found_(found),
         demand_(demand_of(request)),
         least_(least_demand(request)),
+        quick_(without_queues(least_)),
         transfer_(kv_transfer_time(request, machines)),
         exhaustive_(exhaustive) {
     const auto a = device_price(request, request.hardware[machines.prefill]);
@@ -127,15 +128,22 @@ class Pairing {
   // Even the best figures of all prefill instances at once, in the smallest of them, give no
   // cluster worth having.
   bool worthwhile(const PhasePoint& any, const PhasePoint& decode) const {
-    const auto size = size_disaggregated(least_, any, decode, transfer_);
-    return size && devices(*size, any, decode) <= limit() &&
-           !hopeless(best_case(request_, devices(*size, any, decode), any, decode, lowest_price_),
-                     goals());
+    if (!worthwhile(quick_, any, decode)) return false;
+    return !least_.queueing || worthwhile(least_, any, decode);
+  }
+
+  bool worthwhile(const Demand& demand, const PhasePoint& prefill, const PhasePoint& decode) const {
+    const auto size = size_disaggregated(demand, prefill, decode, transfer_);
+    if (!size) return false;
+    const double all = devices(*size, prefill, decode);
+    return all <= limit() &&
+           !hopeless(best_case(request_, all, prefill, decode, lowest_price_), goals());
   }
 
   double limit() const { return static_cast<double>(request_.search.max_devices); }
 
   void try_pair(const PhasePoint& prefill, const PhasePoint& decode) {
+    if (demand_.queueing && !exhaustive_ && !worthwhile(quick_, prefill, decode)) return;
     const auto size = size_disaggregated(demand_, prefill, decode, transfer_);
     if (!size) return;
     const double all = devices(*size, prefill, decode);
@@ -165,6 +173,7 @@ class Pairing {
   FoundClusters& found_;
   Demand demand_;
   Demand least_;
+  Demand quick_;
   Seconds transfer_;
   std::optional<double> lowest_price_;
   bool exhaustive_;

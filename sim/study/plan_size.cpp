@@ -51,7 +51,8 @@ Latencies aggregated_at(const Demand& d, const PhasePoint& prefill, const PhaseP
   out.first.wait = {share, first * (variability * share / (1.0 - share))};
   out.tpot = decode.estimate.latency / (1.0 - share);
   const double work = d.output_tokens * decode.estimate.latency.value;
-  const double stolen = share * first.value * 2.0 * variability / std::pow(1.0 - share, 3.0);
+  const double left = 1.0 - share;
+  const double stolen = share * first.value * 2.0 * variability / (left * left * left);
   out.tpot_deviation = Seconds{std::sqrt(work * stolen) / d.output_tokens};
   return out;
 }
@@ -71,19 +72,28 @@ Latencies disaggregated_at(const Demand& d, const Fleet& f, double rate) {
   return out;
 }
 
-double normal_quantile(double q) {
-  return boost::math::quantile(boost::math::normal_distribution<double>{}, q);
+// Of the percents that a target may have; asked for in the inner loop of a search.
+double normal_quantile(int percent) {
+  static const std::array<double, 100> quantiles = [] {
+    std::array<double, 100> out{};
+    const boost::math::normal_distribution<double> normal;
+    for (std::size_t p = 1; p < out.size(); ++p) {
+      out[p] = boost::math::quantile(normal, static_cast<double>(p) / 100.0);
+    }
+    return out;
+  }();
+  return quantiles.at(static_cast<std::size_t>(percent));
 }
 
-Seconds tpot_percentile(const Latencies& l, double q) {
+Seconds tpot_percentile(const Latencies& l, int percent) {
   if (l.tpot_deviation <= Seconds{}) return l.tpot;
-  return l.tpot + std::max(0.0, normal_quantile(q)) * l.tpot_deviation;
+  return l.tpot + std::max(0.0, normal_quantile(percent)) * l.tpot_deviation;
 }
 
 bool holds(const Demand& d, const Latencies& l) {
   if (mean(l.first) > d.ttft * kRounding || l.tpot > d.tpot * kRounding) return false;
   return std::ranges::all_of(d.percentiles, [&](const LatencyPercentile& p) {
-    if (p.of == LatencyPercentile::Of::tpot) return tpot_percentile(l, p.share()) <= p.time;
+    if (p.of == LatencyPercentile::Of::tpot) return tpot_percentile(l, p.percent) <= p.time;
     return beyond(l.first, p.time) <= 1.0 - p.share();
   });
 }
@@ -109,7 +119,7 @@ template <class Enough>
 double highest(double most, const Enough& enough) {
   if (enough(most)) return most;
   double low = 0.0;
-  constexpr int kHalvings = 40;  // 12 digits
+  constexpr int kHalvings = 24;  // 7 digits: shown, and settles ties
   for (int i = 0; i < kHalvings; ++i) {
     const double middle = (low + most) / 2.0;
     (enough(middle) ? low : most) = middle;
@@ -117,14 +127,17 @@ double highest(double most, const Enough& enough) {
   return low;
 }
 
-void fill(const Demand& d, const Latencies& l, Sizing& s) {
+void fill_means(const Latencies& l, Sizing& s) {
   s.ttft = mean(l.first);
   s.tpot = l.tpot;
-  if (!d.queueing) return;
   s.wait = l.first.wait;
+}
+
+void fill_percentiles(const Demand& d, const Latencies& l, Sizing& s) {
+  s.percentiles.clear();
   for (const LatencyPercentile& p : d.percentiles) {
     LatencyPercentile delivered = p;
-    delivered.time = p.of == LatencyPercentile::Of::tpot ? tpot_percentile(l, p.share())
+    delivered.time = p.of == LatencyPercentile::Of::tpot ? tpot_percentile(l, p.percent)
                                                          : percentile(l.first, p.share());
     s.percentiles.push_back(delivered);
   }
@@ -139,7 +152,7 @@ void fill_aggregated(const Demand& d, const PhasePoint& prefill, const PhasePoin
   s.requests_per_s = rate * static_cast<double>(s.decode_instances);
   s.prefill_utilisation = rate * w;
   s.decode_utilisation = rate * (w + v);
-  if (d.queueing) return fill(d, aggregated_at(d, prefill, decode, rate), s);
+  if (d.queueing) return fill_means(aggregated_at(d, prefill, decode, rate), s);
   const bool overloaded = rate * w >= 1.0;
   s.ttft = overloaded ? Seconds{kInfinity} : step + first / (1.0 - rate * w);
   s.tpot = overloaded ? Seconds{kInfinity} : decode.estimate.latency / (1.0 - rate * w);
@@ -153,7 +166,7 @@ void fill_disaggregated(const Demand& d, const Fleet& f, double rate, Sizing& s)
   s.prefill_utilisation =
       rate / (static_cast<double>(f.prefill_instances) * f.prefill.requests_per_s);
   s.decode_utilisation = rate / (static_cast<double>(f.decode_instances) * f.decode.requests_per_s);
-  if (d.queueing) return fill(d, disaggregated_at(d, f, rate), s);
+  if (d.queueing) return fill_means(disaggregated_at(d, f, rate), s);
   s.ttft = prefill_wait(f.prefill) + f.kv_transfer;
   s.tpot = f.decode.estimate.latency;
 }
@@ -229,7 +242,7 @@ std::optional<Sizing> size_aggregated(const Demand& d, const PhasePoint& prefill
       });
       if (!found) return std::nullopt;
       s.decode_instances = *found;
-      most = std::max(highest(most, enough), d.requests_per_s / static_cast<double>(*found));
+      most = d.requests_per_s / static_cast<double>(*found);  // complete() finds more
     }
     rate = d.requests_per_s / static_cast<double>(s.decode_instances);
   }
@@ -266,8 +279,25 @@ std::optional<Sizing> size_disaggregated(const Demand& d, const PhasePoint& pref
   const double prompts = static_cast<double>(f.prefill_instances) * prefill.requests_per_s;
   const double answers = static_cast<double>(f.decode_instances) * decode.requests_per_s;
   const double most = d.utilisation * std::min(prompts, answers);
-  s.requests_per_s_supported = d.queueing ? std::max(highest(most, enough), rate) : most;
+  s.requests_per_s_supported = d.queueing ? rate : most;  // complete() finds more
   return s;
+}
+
+void complete(const Demand& d, const Fleet& f, Sizing& s) {
+  if (!d.queueing) return;
+  const auto n = static_cast<double>(f.decode_instances);
+  const double answers = n * f.decode.requests_per_s;
+  const bool apart = f.serving == Serving::disaggregated;
+  const double prompts = static_cast<double>(apart ? f.prefill_instances : f.decode_instances) *
+                         f.prefill.requests_per_s;
+  const auto at = [&](double rate) {
+    return apart ? disaggregated_at(d, f, rate) : aggregated_at(d, f.prefill, f.decode, rate / n);
+  };
+  const double most = d.utilisation * (apart ? std::min(prompts, answers)
+                                             : prompts * answers / (prompts + answers));
+  fill_percentiles(d, at(s.requests_per_s), s);
+  s.requests_per_s_supported =
+      std::max(s.requests_per_s, highest(most, [&](double rate) { return holds(d, at(rate)); }));
 }
 
 Sizing deliver(const Demand& d, const Fleet& f) {
@@ -293,6 +323,14 @@ Sizing deliver(const Demand& d, const Fleet& f) {
         prefill_wait(f.prefill) + f.kv_transfer + d.output_tokens * f.decode.estimate.latency;
     const double rate = d.concurrency > 0.0 ? d.concurrency / residence.value : d.requests_per_s;
     fill_disaggregated(d, f, rate, s);
+  }
+  if (d.queueing) {
+    const double rate = d.requests_per_s;
+    fill_percentiles(d,
+                     f.serving == Serving::aggregated
+                         ? aggregated_at(d, f.prefill, f.decode, rate / n)
+                         : disaggregated_at(d, f, rate),
+                     s);
   }
   // a backlog that grows has no latency
   if (d.concurrency <= 0.0 && std::max(s.prefill_utilisation, s.decode_utilisation) >= 1.0) {

@@ -64,18 +64,6 @@ struct Sizing {
   std::vector<LatencyPercentile> percentiles;  // the demand's, in their order, as delivered
 };
 
-/// Nothing when no number of instances meets the targets. Monotone: with prefill and decode points
-/// that are nowhere worse (devices, latency, prefill_wait, step cycle, capacity) it never takes
-/// more devices, and never fails where the worse ones do not.
-std::optional<Sizing> size_aggregated(const Demand& demand, const PhasePoint& prefill,
-                                      const PhasePoint& decode);
-std::optional<Sizing> size_disaggregated(const Demand& demand, const PhasePoint& prefill,
-                                         const PhasePoint& decode, Seconds kv_transfer);
-
-/// From a prompt's arrival at a disaggregated cluster to its first token, without KV transfer and
-/// without queueing.
-Seconds prefill_wait(const PhasePoint& prefill);
-
 /// A cluster as it stands.
 struct Fleet {
   Serving serving = Serving::aggregated;
@@ -85,7 +73,24 @@ struct Fleet {
   std::int64_t prefill_instances = 0;
   std::int64_t decode_instances = 0;
 };
-/// What it delivers at the demand's rate, whether or not that meets the targets; latencies are
+
+/// Nothing when no number of instances meets the targets. Monotone: with prefill and decode points
+/// that are nowhere worse (devices, latency, prefill_wait, step cycle, capacity) it never takes
+/// more devices, and never fails where the worse ones do not.
+std::optional<Sizing> size_aggregated(const Demand& demand, const PhasePoint& prefill,
+                                      const PhasePoint& decode);
+std::optional<Sizing> size_disaggregated(const Demand& demand, const PhasePoint& prefill,
+                                         const PhasePoint& decode, Seconds kv_transfer);
+
+/// With queueing, the above leave out what costs time: percentiles, and the supported rate beyond
+/// the served one. This adds them for the cluster that was sized.
+void complete(const Demand& demand, const Fleet& fleet, Sizing& size);
+
+/// From a prompt's arrival at a disaggregated cluster to its first token, without KV transfer and
+/// without queueing.
+Seconds prefill_wait(const PhasePoint& prefill);
+
+/// What a fleet delivers at the demand's rate, whether or not that meets the targets; latencies are
 /// infinite when it cannot keep up. `requests_per_s_supported` is left 0.
 Sizing deliver(const Demand& demand, const Fleet& fleet);
 

@@ -182,7 +182,11 @@ Scenario read_setting(JsonReader& in, Library& library, std::optional<LoadSource
   }
   s.cluster = library.cluster(hardware_name(in));
   s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
+  if (!s.efficiency.file.empty())
+    library.record("efficiency/" + s.efficiency.file, s.cluster.efficiency.hash);
   source = read_plan(in, s);
+  if (source && !source->file.empty())
+    library.record("trace/" + source->file, content_hash(nlohmann::json(source->counts).dump()));
   s.options.precision = model::default_precision(s.model.arch);
   if (in.has("precision")) {
     s.options.precision =

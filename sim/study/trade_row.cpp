@@ -105,6 +105,16 @@ void decode_at(infer::StepModel& m, const TradeRequest& request, TradePoint& poi
   point.per_device = estimate->per_device;
 }
 
+void prefill_at(infer::StepModel& m, TradePoint& point) {
+  const auto outcome = infer::prefill(m, {.prompts = real(m.plan.dp),
+                                          .prompt_tokens = real(point.context_tokens),
+                                          .chunk_tokens = kTradeChunk});
+  const auto* estimate = std::get_if<infer::InferEstimate>(&outcome);
+  if (estimate == nullptr) return;  // the prompt's cache is larger than the memory
+  point.ttft = estimate->latency;
+  point.prefill_per_device = estimate->per_device;
+}
+
 bool part_of_attention(model::Part part) {
   return part == model::Part::attention || part == model::Part::indexer ||
          part == model::Part::compressor;
@@ -241,6 +251,7 @@ RowAndNotes make_row(const TradeSubject& subject, const TradeSetting& s,
     decode_at(m, s.request, point);
     if (!row.core_bound && point.sequences_per_device > 0.0) row.core_bound = core_bound(m);
   }
+  for (TradePoint& point : row.points) prefill_at(m, point);
   return out;
 }
 

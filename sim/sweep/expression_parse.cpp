@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.hpp"
@@ -14,18 +15,15 @@
 namespace fathom::sweep {
 namespace {
 
-// How strongly an operator holds its operands; `kNegate` and `kNot` are those of the prefixes.
-enum Binding : int {
-  kConditional = 1,
-  kOr,
-  kAnd,
-  kNot,
-  kComparison,
-  kSum,
-  kProduct,
-  kNegate,
-  kPower
-};
+// How strongly an operator holds its operands. `not` holds a whole comparison (not a < b), a sign
+// a whole power (-2 ^ 2).
+constexpr int kConditional = 1;
+constexpr int kOr = 2;
+constexpr int kAnd = 3;
+constexpr int kComparison = 4;
+constexpr int kSum = 5;
+constexpr int kProduct = 6;
+constexpr int kPower = 7;
 
 struct BinaryOperator {
   std::string_view symbol;
@@ -218,8 +216,8 @@ class Parser {
   Operand call(const Token& name) {
     const Function* called = function(name.value);
     if (called == nullptr) {
-      std::vector<std::string_view> names;
-      for (const Function& f : kFunctions) names.push_back(f.name);
+      std::array<std::string_view, kFunctions.size()> names;
+      std::ranges::transform(kFunctions, names.begin(), &Function::name);
       complain(source_, name.begin,
                fmt::format("unknown function '{}'{}", printable(name.value),
                            did_you_mean(name.value, names)));

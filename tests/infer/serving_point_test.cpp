@@ -172,3 +172,29 @@ TEST_CASE("a hybrid all-to-all lowers the cost of large decode batches", "[infer
   const DecodeQuery q{.sequences = 144.0 * 256, .context_tokens = 512};
   CHECK(estimate(decode(hybrid, q)).per_device > estimate(decode(direct, q)).per_device);
 }
+
+TEST_CASE("a model that has answered other questions answers as a fresh one", "[infer][property]") {
+  const auto plan = GENERATE(mapping::Plan{.ep = 32, .dp = 32},
+                             mapping::Plan{.tp = 4, .pp = 2, .ep = 16, .dp = 4});
+  const char* name = GENERATE("deepseek-v3", "deepseek-v3.2", "llama-3.1-70b");
+  mapping::Plan cut = plan;
+  if (std::string_view(name) == "llama-3.1-70b") cut = {.tp = 8, .pp = plan.pp};
+  CAPTURE(name, mapping::describe(cut));
+  StepModel used = prepare(name, "h200", cut);
+  // Contexts change what attention costs, batches what products cost, overlap the SMs they have.
+  for (const bool overlap : {false, true, false}) {
+    for (const double sequences : {64.0, 64.0, 320.0, 64.0}) {
+      for (const double context : {1000.0, 5000.0, 1000.0}) {
+        used.plan.two_batch_overlap = overlap;
+        used.programs.clear();
+        cut.two_batch_overlap = overlap;
+        const DecodeQuery d{.sequences = sequences, .context_tokens = context};
+        const PrefillQuery p{.prompts = sequences / 8, .prompt_tokens = context};
+        StepModel fresh = prepare(name, "h200", cut);
+        CHECK(estimate(decode(used, d)).step == estimate(decode(fresh, d)).step);
+        StepModel fresh_again = prepare(name, "h200", cut);
+        CHECK(estimate(prefill(used, p)).step == estimate(prefill(fresh_again, p)).step);
+      }
+    }
+  }
+}

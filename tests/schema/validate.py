@@ -21,6 +21,7 @@ FOLDERS = {
     "hwprofiles": "hardware",
     "hwprofiles/efficiency": "efficiency",
     "examples": None,
+    "reports": None,
 }
 
 
@@ -96,9 +97,10 @@ class Check:
         for folder, default in FOLDERS.items():
             for path in sorted((self.root / folder).glob("*.json")):
                 self.document(path, default)
-        for path in sorted((self.root / "examples").glob("*.json")):
-            if "$schema" in read(path):
-                self.misspelt(path)
+        for folder in ("examples", "reports"):
+            for path in sorted((self.root / folder).glob("*.json")):
+                if "$schema" in read(path):
+                    self.misspelt(path)
         print("\n".join(self.faults) or f"{self.documents} documents agree with their schemas")
         return 1 if self.faults else 0
 

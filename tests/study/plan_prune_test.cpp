@@ -45,11 +45,18 @@ json random_request(unsigned seed) {
       dice.one_of<double>({1.0, 30.0, 400.0});
   if (dice.even()) out["targets"]["ttft_s"] = dice.one_of<double>({0.3, 1.0, 5.0});
   if (dice.even()) out["targets"]["tpot_ms"] = dice.one_of<double>({10.0, 30.0, 80.0});
+  // sizing every pair with queues takes its time
+  if (out["traffic"].contains("requests_per_s") && seed % 4 == 0) {
+    out["traffic"]["queueing"] = true;
+    if (dice.even()) out["targets"]["ttft_p99_s"] = dice.one_of<double>({0.8, 6.0});
+    if (dice.even()) out["targets"]["budget_usd_per_hour"] = dice.one_of<double>({100.0, 1000.0});
+  }
   json& search = out["search"];
   search = {{"max_instance_devices", deepseek ? 16 : 8},
             {"max_devices", dice.one_of<int>({64, 4096})},
             {"tp", {1, 4, 8}},
             {"pair_hardware", dice.even()}};
+  if (dice.even()) out["spare_nodes"] = 1;
   if (dice.even()) search["cp"] = {1, 2};
   if (dice.even()) search["chunk_tokens"] = {0, 512};
   if (dice.even() && deepseek) search["redundant_experts"] = {0, 16};
@@ -96,6 +103,36 @@ TEST_CASE("pruning changes no candidate, front or winner", "[study][plan][proper
   CHECK(few.evaluated + few.pruned == few.decode_points + few.prefill_points);
   CHECK(many.evaluated == many.decode_points + many.prefill_points);
   CHECK(many.pruned == 0);
+}
+
+TEST_CASE("pruning changes nothing under percentiles, mixed lengths and budgets",
+          "[study][plan][property]") {
+  const auto seed = GENERATE(range(31U, 34U));
+  json document = random_request(seed);
+  Dice dice(seed);
+  json& traffic = document["traffic"];
+  traffic.erase("concurrency");
+  traffic["requests_per_s"] = dice.one_of<double>({2.0, 40.0});
+  if (dice.even()) {
+    for (const char* key : {"input_tokens", "output_tokens"}) traffic.erase(key);
+    traffic["lengths"] = {{{"input_tokens", 300}, {"output_tokens", 100}, {"weight", 4}},
+                          {{"input_tokens", 6000}, {"output_tokens", 900}}};
+  }
+  if (dice.even()) traffic["peak_factor"] = 2.0;
+  if (dice.even()) traffic["arrival_scv"] = dice.one_of<double>({0.5, 6.0});
+  json& targets = document["targets"];
+  targets["ttft_p99_s"] = dice.one_of<double>({1.0, 4.0, 20.0});
+  if (dice.even()) targets["tpot_p90_ms"] = dice.one_of<double>({25.0, 80.0});
+  if (dice.even()) targets["power_kw"] = 60;
+  if (dice.even()) targets["confidence"] = 0.8;
+  if (dice.even()) document["spare_nodes"] = 1;
+  document["price_usd_per_gpu_hour"] = 2.5;
+  if (dice.even()) targets["budget_usd_per_hour"] = dice.one_of<double>({80.0, 300.0});
+  CAPTURE(seed, document.dump());
+  const PlanRequest request = parsed(document);
+  const PlanResult pruned = search_plans(request, {.threads = 1});
+  const PlanResult all = search_plans(request, {.threads = 1, .exhaustive = true});
+  CHECK(dump_json(answer(pruned)) == dump_json(answer(all)));
 }
 
 TEST_CASE("a wide search evaluates less than half of its candidates", "[study][plan]") {

@@ -55,8 +55,19 @@ Demand with_p99(double rate, double ttft) {
 
 std::optional<Sizing> size(bool apart, const Demand& d, const PhasePoint& prefill,
                            const PhasePoint& decode) {
-  return apart ? size_disaggregated(d, prefill, decode, Seconds{0.02})
-               : size_aggregated(d, prefill, decode);
+  const Seconds transfer{apart ? 0.02 : 0.0};
+  auto s = apart ? size_disaggregated(d, prefill, decode, transfer)
+                 : size_aggregated(d, prefill, decode);
+  if (!s) return s;
+  complete(d,
+           {.serving = apart ? Serving::disaggregated : Serving::aggregated,
+            .prefill = prefill,
+            .decode = decode,
+            .kv_transfer = transfer,
+            .prefill_instances = s->prefill_instances,
+            .decode_instances = s->decode_instances},
+           *s);
+  return s;
 }
 
 std::int64_t instances(const std::optional<Sizing>& s) {
@@ -232,7 +243,7 @@ TEST_CASE("a user's TPOT varies with the prompts that interrupt it", "[study][pl
   // time.
   Demand d = queued(5.0);
   d.percentiles = {{Of::tpot, 50, Seconds{1.0}}, {Of::tpot, 95, Seconds{1.0}}};
-  const auto s = size_aggregated(d, prefill_point(), decode_point());
+  const auto s = size(false, d, prefill_point(), decode_point());
   REQUIRE(s);
   const double f = 5.0 / static_cast<double>(s->decode_instances) / 10.0;
   CHECK(close(s->percentiles[0].time.value, 0.01 / (1.0 - f), 1e-6));
@@ -266,7 +277,7 @@ TEST_CASE("headroom is the multiple of the demand at which a target is just miss
   // plain: the utilisation of what binds; aggregated 2 / (0.1 + 0.01), apart 2 x 10
   Demand d = queued(5.0);
   d.queueing = false;
-  CHECK(close(headroom(d, fleet), 0.85 * (apart ? 20.0 : 2.0 / 0.11) / 5.0));
+  CHECK(close(headroom(d, fleet), 0.85 * (apart ? 20.0 : 2.0 / 0.11) / 5.0, 1e-6));
   d = with_p99(5.0, 0.5);
   const double multiple = headroom(d, fleet);
   d.requests_per_s = 5.0 * multiple * 0.999;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "report/builders/cells.hpp"
 #include "report/builders/compare_tables.hpp"
 
 namespace fathom::report {
@@ -13,7 +14,6 @@ namespace {
 
 using compare::base_name;
 using compare::Best;
-using compare::context_text;
 using compare::Group;
 using compare::growth;
 using compare::kGiB;
@@ -47,6 +47,9 @@ double cache_gib(const TradeRow&, const TradePoint& point) {
   return point.kv_per_sequence.value / kGiB;
 }
 double speed(const TradeRow&, const TradePoint& point) { return point.per_device.value; }
+double prefill_speed(const TradeRow&, const TradePoint& point) {
+  return point.prefill_per_device.value;
+}
 double ideal_speed(const TradeRow&, const TradePoint& point) {
   return point.ideal_per_device.value;
 }
@@ -63,8 +66,6 @@ Extremes by_growth(const std::vector<const TradeRow*>& rows) {
   }
   return out;
 }
-
-std::string ratio_text(double ratio) { return format_significant(ratio) + "x"; }
 
 std::string per_token(const TradeRow& row) { return format_si(growth(row).value, "B"); }
 
@@ -128,6 +129,15 @@ Plot speed_plot(const Group& group, const AttentionTrade& trade) {
   return plot;
 }
 
+Plot prefill_plot(const Group& group) {
+  Plot plot = context_plot(
+      group, fmt::format("Prefill speed, {}", group.subject),
+      {.label = "prefill, estimated", .unit = "tokens/s per GPU", .scale = AxisScale::log},
+      prefill_speed);
+  plot.note = "One prompt per replica; a gap: its cache does not fit.";
+  return plot;
+}
+
 void add_group(const Group& group, const AttentionTrade& trade, int level,
                std::vector<Block>& blocks) {
   const auto sub = [&](std::string text) {
@@ -137,6 +147,7 @@ void add_group(const Group& group, const AttentionTrade& trade, int level,
     blocks.push_back(compare::by_context(group, trade, title, value, best));
   };
   blocks.push_back(Heading{.level = level, .text = group.heading});
+  if (group.rows.size() > 1) blocks.push_back(compare::winner_table(group, trade));
   sub("Cache");
   blocks.push_back(cache_plot(group, trade));
   blocks.push_back(compare::growth_table(group, trade));
@@ -149,6 +160,11 @@ void add_group(const Group& group, const AttentionTrade& trade, int level,
          [](const TradeRow&, const TradePoint& p) { return p.max_sequences_per_device; });
   matrix("Estimated time per output token, ms, by context in tokens", Best::none,
          [](const TradeRow&, const TradePoint& p) { return 1e3 * p.tpot.value; });
+  sub("Prefill");
+  blocks.push_back(prefill_plot(group));
+  matrix("Estimated prefill, tokens/s per GPU, by prompt in tokens", Best::most, prefill_speed);
+  matrix("Estimated time to first token, s, by prompt in tokens", Best::none,
+         [](const TradeRow&, const TradePoint& p) { return p.ttft.value; });
   sub("Arithmetic and parameters");
   blocks.push_back(compare::intensity_table(group, trade));
   matrix("GFLOP per decoded token (BF16 x 2, FP8 x 1, FP4 x 0.5), by context in tokens",

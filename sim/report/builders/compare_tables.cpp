@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "report/builders/cells.hpp"
 
 namespace fathom::report::compare {
 namespace {
@@ -15,35 +17,10 @@ using study::AttentionTrade;
 using study::TradePoint;
 using study::TradeRow;
 
-constexpr double kEqual = 1e-9;  // relative: a figure this near the best is the best too
-
-Cell missing() {
-  Cell cell{""};
-  cell.shown = "–";
-  return cell;
-}
-
 Cell marked_beyond(double value, bool beyond) {
   Cell cell{value};
   if (beyond) cell.shown = format_significant(value) + " †";
   return cell;
-}
-
-// A column with one number has no winner.
-void mark_extreme(Table& table, std::size_t column, bool least) {
-  const auto numbers = std::ranges::count_if(
-      table.rows, [column](const auto& row) { return number(row[column]) != nullptr; });
-  if (numbers < 2) return;
-  double best = least ? std::numeric_limits<double>::infinity() : 0.0;
-  const auto better = [&](double v) { return least ? v < best : v > best; };
-  for (const auto& row : table.rows) {
-    if (const double* value = number(row[column]); value != nullptr && better(*value))
-      best = *value;
-  }
-  for (auto& row : table.rows) {
-    const double* value = number(row[column]);
-    if (value != nullptr && std::abs(*value - best) <= kEqual * best) row[column].mark = Mark::best;
-  }
 }
 
 std::vector<std::string> format_names(const Group& group) {
@@ -62,13 +39,6 @@ const study::TradeFormat* find_format(const TradeRow& row, const std::string& na
 }
 
 }  // namespace
-
-std::string context_text(std::int64_t tokens) {
-  constexpr std::int64_t kKi = 1024;
-  if (tokens % (kKi * kKi) == 0) return fmt::format("{} Mi", tokens / (kKi * kKi));
-  if (tokens % kKi == 0) return fmt::format("{} Ki", tokens / kKi);
-  return format_count(tokens);
-}
 
 std::string short_label(const TradeRow& row) {
   return row.exchanged.empty() ? row.label : row.exchanged;
@@ -94,7 +64,7 @@ Table by_context(const Group& group, const AttentionTrade& trade, std::string ti
     std::vector<Cell> cells{short_label(*row)};
     for (const TradePoint& point : row->points) {
       const double number = value(*row, point);
-      cells.push_back(number > 0.0 ? marked_beyond(number, point.beyond_limit) : missing());
+      cells.push_back(number > 0.0 ? marked_beyond(number, point.beyond_limit) : missing_cell());
     }
     table.rows.push_back(std::move(cells));
   }
@@ -118,7 +88,7 @@ Table growth_table(const Group& group, const AttentionTrade& trade) {
     for (const std::string& name : names) {
       const study::TradeFormat* format = find_format(*row, name);
       if (format == nullptr) {
-        cells.push_back(missing());
+        cells.push_back(missing_cell());
         continue;
       }
       Cell cell{format->growth_per_token.value};
@@ -149,10 +119,10 @@ Table intensity_table(const Group& group, const AttentionTrade& trade) {
       cells.emplace_back(row->rank_intensity.value);
       cells.emplace_back(row->rank_intensity / trade.ridge);
       cells.emplace_back(compute ? "compute" : "memory");
-      cells.push_back(row->core_bound ? Cell{timing::name(*row->core_bound)} : missing());
+      cells.push_back(row->core_bound ? Cell{timing::name(*row->core_bound)} : missing_cell());
     } else {
       cells.emplace_back(row->infeasible);
-      cells.insert(cells.end(), 4, missing());
+      cells.insert(cells.end(), 4, missing_cell());
     }
     table.rows.push_back(std::move(cells));
   }
@@ -178,10 +148,50 @@ Table parameter_table(const Group& group) {
       cells.emplace_back(row->weights_per_device.value / kGiB);
     } else {
       cells.emplace_back(row->infeasible);
-      cells.push_back(missing());
+      cells.push_back(missing_cell());
     }
     cells.push_back(row->max_position_embeddings > 0 ? Cell{row->max_position_embeddings}
-                                                     : missing());
+                                                     : missing_cell());
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+Table winner_table(const Group& group, const AttentionTrade& trade) {
+  struct Contest {
+    const char* header;
+    Value value;
+    bool least;
+  };
+  const std::array<Contest, 5> contests{
+      Contest{"least cache", [](const auto&, const auto& p) { return p.kv_per_sequence.value; },
+              true},
+      Contest{"most sequences",
+              [](const auto&, const auto& p) { return p.max_sequences_per_device; }, false},
+      Contest{"least arithmetic",
+              [](const auto&, const auto& p) { return p.flops_per_token.value; }, true},
+      Contest{"fastest decode", [](const auto&, const auto& p) { return p.per_device.value; },
+              false},
+      Contest{"fastest prefill",
+              [](const auto&, const auto& p) { return p.prefill_per_device.value; }, false}};
+  Table table{.title = "Where each wins", .columns = {text_column("context, tokens")}};
+  for (const Contest& contest : contests) table.columns.push_back(text_column(contest.header));
+  for (std::size_t i = 0; i < trade.request.contexts.size(); ++i) {
+    std::vector<Cell> cells{context_text(trade.request.contexts[i])};
+    for (const Contest& contest : contests) {
+      std::string names;
+      double best = 0.0;
+      for (const TradeRow* row : group.rows) {
+        const double value = contest.value(*row, row->points[i]);
+        if (value <= 0.0) continue;
+        const bool better = contest.least ? value < best : value > best;
+        if (!names.empty() && value == best) names += ", " + short_label(*row);
+        if (!names.empty() && !better) continue;
+        best = value;
+        names = short_label(*row);
+      }
+      cells.push_back(names.empty() ? missing_cell() : Cell{names});
+    }
     table.rows.push_back(std::move(cells));
   }
   return table;

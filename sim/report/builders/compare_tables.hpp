@@ -21,8 +21,6 @@ struct Group {
   std::vector<const study::TradeRow*> rows;
 };
 
-/// "4 Ki", "1 Mi", "5,000".
-std::string context_text(std::int64_t tokens);
 /// What tells a row from its neighbours: the exchanged kind, or the model.
 std::string short_label(const study::TradeRow& row);
 /// The model whose attention is exchanged; empty: none.
@@ -39,5 +37,7 @@ Table by_context(const Group& group, const study::AttentionTrade& trade, std::st
 Table growth_table(const Group& group, const study::AttentionTrade& trade);
 Table intensity_table(const Group& group, const study::AttentionTrade& trade);
 Table parameter_table(const Group& group);
+/// Who is best at what, per context; one row at a time would be no contest.
+Table winner_table(const Group& group, const study::AttentionTrade& trade);
 
 }  // namespace fathom::report::compare
