@@ -18,7 +18,7 @@
 namespace fathom::report {
 namespace {
 
-constexpr std::size_t kFilteredRows = 6;         // a shorter table is read at a glance
+constexpr std::size_t kFilteredRows = 8;         // a shorter table is read at a glance
 constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
