@@ -46,8 +46,8 @@ bool have_mpi() {
 }
 
 constexpr const char* kRanks =
-    "mpirun --allow-run-as-root --oversubscribe -n 2 $FATHOM sweep sweep.json --threads 1 "
-    "--summary summary.txt ";
+    "mpirun --allow-run-as-root --oversubscribe -n 2 $FATHOM sweep {} --threads 1 --summary "
+    "summary.txt -o ranks.db";
 
 }  // namespace
 
@@ -96,7 +96,7 @@ TEST_CASE("threads, shards and ranks write the same database", "[cli][sweep]") {
   REQUIRE(shell("$FATHOM merge part2.db part0.db part1.db -o merged.db", folder.path()).code == 0);
   CHECK(same_bytes(folder.path() / "one.db", folder.path() / "merged.db"));
   if (!have_mpi()) return;
-  const Run ranks = shell(std::string(kRanks) + "-o ranks.db", folder.path());
+  const Run ranks = shell(fmt::format(kRanks, "sweep.json"), folder.path());
   CAPTURE(ranks.err);
   REQUIRE(ranks.code == 0);
   CHECK(same_bytes(folder.path() / "one.db", folder.path() / "ranks.db"));
@@ -105,15 +105,16 @@ TEST_CASE("threads, shards and ranks write the same database", "[cli][sweep]") {
 TEST_CASE("a lost rank ends the run and resuming completes it", "[cli][sweep][mpi]") {
   if (!have_mpi()) return;
   const TemporaryFolder folder;
-  folder.file("sweep.json", long_sweep().dump());
-  // The second rank is killed in the middle; mpirun then ends the first.
-  const Run lost =
-      shell(fmt::format("({} -o ranks.db & p=$!; sleep 0.6; kill -9 $(pgrep -n -f 'fathom "
-                        "sweep sweep.json'); wait $p)",
-                        kRanks),
-            folder.path());
-  REQUIRE(fathom({"sweep", "sweep.json", "-o", "ranks.db", "--resume"}, folder.path()).code == 0);
-  REQUIRE(fathom({"sweep", "sweep.json", "-o", "one.db"}, folder.path()).code == 0);
+  // A name that no other test's sweep has: its process is found by it.
+  folder.file("lose-a-rank.json", long_sweep().dump());
+  // One rank is killed in the middle; mpirun then ends the other.
+  shell("(" + fmt::format(kRanks, "lose-a-rank.json") +
+            " & p=$!; sleep 0.6; kill -9 $(pgrep -n -f 'sweep lose-a-rank.json --threads'); "
+            "wait $p)",
+        folder.path());
+  REQUIRE(fathom({"sweep", "lose-a-rank.json", "-o", "ranks.db", "--resume"}, folder.path()).code ==
+          0);
+  REQUIRE(fathom({"sweep", "lose-a-rank.json", "-o", "one.db"}, folder.path()).code == 0);
   CHECK(same_bytes(folder.path() / "one.db", folder.path() / "ranks.db"));
 }
 
