@@ -9,7 +9,8 @@ install(TARGETS fathom RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT pro
 install(DIRECTORY models hwprofiles examples DESTINATION ${FATHOM_DATA_DIR} COMPONENT program)
 install(DIRECTORY docs DESTINATION ${FATHOM_DATA_DIR} COMPONENT program
   PATTERN Doxyfile EXCLUDE PATTERN doxygen EXCLUDE)
-install(DIRECTORY reports/ledger DESTINATION ${FATHOM_DATA_DIR}/reports COMPONENT program)
+install(DIRECTORY reports/ DESTINATION ${FATHOM_DATA_DIR}/reports COMPONENT program
+  FILES_MATCHING PATTERN "*.json" PATTERN out EXCLUDE PATTERN rendered EXCLUDE)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 
 # Manual pages and completions: the program writes them itself.

@@ -65,12 +65,13 @@ fs::path data_dir() {
   if (variable != nullptr && *variable != '\0') return data_dir_of_variable(variable);
   std::error_code error;
   const fs::path exe_dir = fs::read_symlink("/proc/self/exe", error).parent_path();
+  // An installed program's own data first, even where it is installed below a source tree.
+  fs::path installed = (exe_dir / ".." / "share" / "fathom").lexically_normal();
+  if (is_data_dir(installed)) return installed;
   for (fs::path dir = exe_dir; !dir.empty(); dir = dir.parent_path()) {
     if (is_data_dir(dir)) return dir;
     if (dir == dir.root_path()) break;
   }
-  fs::path installed = (exe_dir / ".." / "share" / "fathom").lexically_normal();
-  if (is_data_dir(installed)) return installed;
   throw InputError(
       fmt::format("no folder with models/ and hwprofiles/: looked in {}, every folder "
                   "above it, and {}; set $FATHOM_DATA to it",

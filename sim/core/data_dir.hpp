@@ -7,8 +7,8 @@
 
 namespace fathom {
 
-/// Where models/ and hwprofiles/ live: $FATHOM_DATA, else found upward from the running binary
-/// (build tree), else <prefix>/share/fathom (install). Never depends on the working directory.
+/// Where models/ and hwprofiles/ live: $FATHOM_DATA, else <prefix>/share/fathom (install), else
+/// found upward from the running binary (build tree). Never depends on the working directory.
 /// InputError that lists what was tried.
 std::filesystem::path data_dir();
 

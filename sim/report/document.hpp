@@ -67,10 +67,10 @@ struct Details {
 };
 
 template <class T>
-concept BlockContent = std::same_as<T, Heading> || std::same_as<T, Paragraph> ||
-    std::same_as<T, Note> || std::same_as<T, Table> || std::same_as<T, Plot> ||
-    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details> ||
-    std::same_as<T, PointSet>;
+concept BlockContent =
+    std::same_as<T, Heading> || std::same_as<T, Paragraph> || std::same_as<T, Note> ||
+    std::same_as<T, Table> || std::same_as<T, Plot> || std::same_as<T, KeyFigures> ||
+    std::same_as<T, CodeBlock> || std::same_as<T, Details> || std::same_as<T, PointSet>;
 
 struct Block {
   std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet>

@@ -14,6 +14,6 @@ std::string escape_csv(std::string_view field);      ///< RFC 4180 quotes, only 
 std::string neutralise_formula(std::string text);
 /// JSON that a <script> element can hold: no tag, comment or entity.
 std::string escape_script(std::string_view json);
-std::string percent_encode(std::string_view text);   ///< for a data: URI
+std::string percent_encode(std::string_view text);  ///< for a data: URI
 
 }  // namespace fathom::report

@@ -18,7 +18,7 @@
 namespace fathom::report {
 namespace {
 
-constexpr std::size_t kFilteredRows = 6;  // a shorter table is read at a glance
+constexpr std::size_t kFilteredRows = 8;         // a shorter table is read at a glance
 constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
@@ -84,8 +84,9 @@ std::string table_html(const Table& table, const std::string& id, const std::str
   if (has_mark(table, Mark::bound)) out += "<span class=\"key-bound\">bound</span> ";
   // Shown by the page's script, which does the filtering.
   if (table.rows.size() >= kFilteredRows) {
-    out += "<label class=\"filter\">Filter <input type=\"search\" autocomplete=\"off\" "
-           "spellcheck=\"false\"></label><output></output> ";
+    out +=
+        "<label class=\"filter\">Filter <input type=\"search\" autocomplete=\"off\" "
+        "spellcheck=\"false\"/></label><output></output> ";
   }
   return out + (csv == Csv::with ? csv_link(table, id) : "") + "</p>\n";
 }
@@ -145,8 +146,7 @@ class Writer {
         id, figures_, html_inline(plot.title), live ? chart_html(plot) : "",
         render_svg(plot, {.id = id}), note,
         data.rows.size() == 1 ? "1 row" : fmt::format("{} rows", data.rows.size()),
-        table_html(data, id + "-data", fmt::format("Data of figure {}", figures_),
-                   Csv::without),
+        table_html(data, id + "-data", fmt::format("Data of figure {}", figures_), Csv::without),
         live ? " static" : "", csv_link(data, id));
   }
   void operator()(const KeyFigures& key) {
@@ -165,7 +165,8 @@ class Writer {
   }
   void operator()(const PointSet& points) {
     out_ += fmt::format(
-        "<div class=\"explorer plot-colours\" id=\"explorer-{}\">\n<p>{}</p>\n<noscript><p>Exploring them needs "
+        "<div class=\"explorer plot-colours\" "
+        "id=\"explorer-{}\">\n<p>{}</p>\n<noscript><p>Exploring them needs "
         "script.</p></noscript>\n<script type=\"application/json\">{}</script>\n</div>\n",
         ++explorers_, html_inline(points.note), escape_script(points_json(points, kPointBudget)));
   }
@@ -230,7 +231,8 @@ std::string scripts(const Writer& writer) {
   if (writer.has_figures() && !chart_library_version().empty())
     out += script(assets::chart_library()) + script(assets::charts_js());
   if (writer.has_explorers())
-    out += script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
+    out +=
+        script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
   return out + script(assets::page_js());
 }
 

@@ -96,7 +96,8 @@ void encode(const std::vector<double>& values, json& out) {
   }
   const bool bytes = table.size() <= 255;
   out["coding"] = bytes ? "u8" : "u16";
-  out["data"] = bytes ? indices<std::uint8_t>(values, table) : indices<std::uint16_t>(values, table);
+  out["data"] =
+      bytes ? indices<std::uint8_t>(values, table) : indices<std::uint16_t>(values, table);
   out["table"] = table_json(table);
 }
 
@@ -135,15 +136,16 @@ json column_json(const PointColumn& column) {
 
 void check(const PointSet& points) {
   for (const PointColumn& column : points.columns) {
-    FATHOM_EXPECT(column.values.size() == points.numbers.size(), "a column has one value per point");
+    FATHOM_EXPECT(column.values.size() == points.numbers.size(),
+                  "a column has one value per point");
     const auto texts = static_cast<double>(column.texts.size());
-    FATHOM_EXPECT(column.texts.empty() || std::ranges::all_of(column.values,
-                                                              [&](double value) {
-                                                                return std::isnan(value) ||
-                                                                       (value >= 0 &&
-                                                                        value < texts);
-                                                              }),
-                  "every text's index has a text");
+    FATHOM_EXPECT(
+        column.texts.empty() || std::ranges::all_of(column.values,
+                                                    [&](double value) {
+                                                      return std::isnan(value) ||
+                                                             (value >= 0 && value < texts);
+                                                    }),
+        "every text's index has a text");
   }
   const auto falls = std::ranges::adjacent_find(points.numbers, std::ranges::greater_equal{});
   FATHOM_EXPECT(falls == points.numbers.end(), "points come in the order of their numbers");
@@ -151,8 +153,10 @@ void check(const PointSet& points) {
 
 std::string points_json(const PointSet& points, std::size_t budget) {
   check(points);
-  json out{{"points", points.numbers.size()}, {"front", points.front},
-           {"columns", json::array()},        {"left_out", json::array()}};
+  json out{{"points", points.numbers.size()},
+           {"front", points.front},
+           {"columns", json::array()},
+           {"left_out", json::array()}};
   out["numbers"] = numbers_json(points.numbers);
   std::size_t spent = 0;
   for (const PointColumn& column : points.columns) {

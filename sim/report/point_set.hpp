@@ -22,8 +22,9 @@ struct PointColumn {
   bool operator==(const PointColumn&) const = default;
 };
 
-/// Tens of thousands of points with many properties, to be explored in a page: parallel coordinates,
-/// scatter, heat map and filters. Other formats leave it out, since tables show the best of them.
+/// Tens of thousands of points with many properties, to be explored in a page: parallel
+/// coordinates, scatter, heat map and filters. Other formats leave it out, since tables show the
+/// best of them.
 struct PointSet {
   std::string note;                   ///< which points these are, and of how many
   std::vector<std::int64_t> numbers;  ///< ascending
@@ -35,9 +36,9 @@ struct PointSet {
 /// BugError if columns differ in length, a text's index has no text, or numbers do not ascend.
 void check(const PointSet& points);
 
-/// The points as JSON for assets/explorer.js: a column of few distinct values as indices into a table
-/// of them, another as 32-bit floats; bytes little-endian in base64. Columns are taken in order
-/// until `budget` characters are spent; `left_out` names the others.
+/// The points as JSON for assets/explorer.js: a column of few distinct values as indices into a
+/// table of them, another as 32-bit floats; bytes little-endian in base64. Columns are taken in
+/// order until `budget` characters are spent; `left_out` names the others.
 std::string points_json(const PointSet& points, std::size_t budget);
 
 }  // namespace fathom::report

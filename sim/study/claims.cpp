@@ -32,6 +32,11 @@ Side read_side(const ClaimSide& asked, const std::string& where) {
   if (!asked.kv.empty()) {
     side.options.precision.kv = model::parse_kv_layout(asked.kv, where + "/kv");
   }
+  if (asked.weights) {
+    side.options.precision.linear = side.options.precision.experts = *asked.weights;
+    side.options.precision.linear_input = side.options.precision.experts_input =
+        model::input_for(*asked.weights);
+  }
   if (asked.drafts > 0 && side.model.arch.mtp_kind == model::MtpKind::none) {
     throw InputError(fmt::format("{}/draft_tokens: {} has no MTP module; expected 0", where,
                                  side.model.arch.name));
@@ -73,13 +78,13 @@ struct Sides {
 };
 
 void choose_plans(const ClaimCase& c, Sides& sides) {
-  double longest = c.context_tokens;
-  if (c.vary == ClaimVary::context_tokens) longest = *std::ranges::max_element(c.values);
+  double shortest = c.context_tokens;
+  if (c.vary == ClaimVary::context_tokens) shortest = *std::ranges::min_element(c.values);
   const std::int64_t first = c.devices > 0 ? c.devices : 1;
   const std::int64_t last = c.devices > 0 ? c.devices : kMostDevices;
   for (std::int64_t devices = first; devices <= last; devices *= 2) {
-    sides.plan_with = plan_of(sides.with, sides.cluster, devices, longest);
-    sides.plan_without = plan_of(sides.without, sides.cluster, devices, longest);
+    sides.plan_with = plan_of(sides.with, sides.cluster, devices, shortest);
+    sides.plan_without = plan_of(sides.without, sides.cluster, devices, shortest);
     if (sides.plan_with && sides.plan_without) return;
   }
 }
@@ -272,7 +277,8 @@ ClaimsResult check_claims(const std::vector<Claim>& claims, std::string_view whe
   add_note(result.basis,
            "Both sides run on equally many GPUs, cut in the usual way (mixture of experts: DP n "
            "with EP n; dense: TP inside a node, then pipeline stages): the fewest on which both "
-           "hold a sequence of the longest context, unless the condition says how many.");
+           "hold a sequence of the shortest context, unless the condition says how many.");
+  add_note(result.basis, "Used memory is counted even where it is more than there is.");
   add_note(result.basis,
            "Decode steps of equal sequences, without two-batch overlap or host time. Exchanged "
            "attention keeps width, depth, heads and head size; nobody trained those models.");

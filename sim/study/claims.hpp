@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/dtype.hpp"
 #include "study/basis.hpp"
 
 namespace fathom {
@@ -37,9 +38,10 @@ inline constexpr std::array<std::string_view, 4> kClaimVaries{"nothing", "contex
                                                               "sequences_per_gpu", "acceptance"};
 
 struct ClaimSide {
-  std::string model;      // NAME|FILE
-  std::string attention;  // exchanged; empty: as published
-  std::string kv;         // layout of the cache; empty: as the checkpoint
+  std::string model;             // NAME|FILE
+  std::string attention;         // exchanged; empty: as published
+  std::string kv;                // layout of the cache; empty: as the checkpoint
+  std::optional<Dtype> weights;  // of projections and experts; absent: as the checkpoint
   std::int64_t drafts = 0;
   bool operator==(const ClaimSide&) const = default;
 };

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "study/claims.hpp"
 
@@ -20,8 +21,8 @@ std::vector<double> numbers(JsonReader& in, std::string_view key, double min, do
   std::vector<double> out;
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (!list[i].is_number() || list[i].get<double>() < min || list[i].get<double>() > max) {
-      in.fail(fmt::format("{}/{}", key, i),
-              fmt::format("found {}, expected a number from {} to {}", list[i].dump(), min, max));
+      throw InputError(fmt::format("{}/{}: found {}, expected a number from {} to {}", in.at(key),
+                                   i, list[i].dump(), min, max));
     }
     out.push_back(list[i].get<double>());
   }
@@ -33,6 +34,8 @@ ClaimSide read_side(JsonReader in) {
   side.model = in.string("model");
   side.attention = in.string_or("attention", "");
   side.kv = in.string_or("kv", "");
+  in.ignore("weights");
+  if (in.has("weights")) side.weights = in.dtype_or("weights", Dtype::bf16);
   side.drafts = in.integer_or("draft_tokens", 0, 0, 16);
   in.finish();
   return side;
@@ -92,10 +95,12 @@ Claim read_claim(JsonReader in) {
 }
 
 json to_json(const ClaimSide& side) {
-  return {{"model", side.model},
-          {"attention", side.attention},
-          {"kv", side.kv},
-          {"draft_tokens", side.drafts}};
+  json out{{"model", side.model},
+           {"attention", side.attention},
+           {"kv", side.kv},
+           {"draft_tokens", side.drafts}};
+  if (side.weights) out["weights"] = name(*side.weights);
+  return out;
 }
 
 json to_json(const ClaimCase& c, ClaimQuantity quantity) {

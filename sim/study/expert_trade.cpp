@@ -93,6 +93,10 @@ ExpertPoint point_of(const model::ArchSpec& arch, const hw::Cluster& cluster,
   return point;
 }
 
+// Layers whose loads are drawn: the mean of so many moves by a percent or two with the seed, and
+// all of DeepSeek-V3's take seconds.
+constexpr std::int64_t kSkewLayers = 8;
+
 // One redundant expert per rank when balanced: DeepSeek-V3 report, section 3.4.1 (32 on EP32).
 SkewPoint skew_point(const model::ArchSpec& arch, const hw::Cluster& cluster,
                      const ExpertTradeRequest& request, double exponent, bool balanced) {
@@ -102,6 +106,7 @@ SkewPoint skew_point(const model::ArchSpec& arch, const hw::Cluster& cluster,
   if (!mapping::infeasible(arch, plan, cluster)) {
     LoadSource source{.kind = LoadSource::Kind::zipf, .exponent = exponent};
     if (exponent <= 0.0) source.kind = LoadSource::Kind::uniform;
+    source.layers = kSkewLayers;
     const SampledLoad load =
         sample_load(source, arch, plan, cluster, real(request.sequences_per_device * plan.ep));
     out.load = used(load).mean;
@@ -132,7 +137,8 @@ void confess(const ExpertTradeRequest& request, Basis& basis) {
            "token (both); nobody trained them, so nothing is said about their quality.");
   add_note(basis,
            "Skew: the r-th most popular expert of a layer has a share ~ r^-s; load is the slowest "
-           "rank's rows over the mean, averaged over layers. EPLB places experts by their expected "
+           "rank's rows over the mean, averaged over 8 layers drawn at random. EPLB places experts "
+           "by their expected "
            "load with one redundant expert per rank (DeepSeek-V3 report, section 3.4.1).");
 }
 

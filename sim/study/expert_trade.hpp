@@ -51,7 +51,7 @@ struct ExpertPoint {
 struct SkewPoint {
   double exponent = 0.0;
   bool balanced = false;  // redundant experts placed by EPLB
-  double load = 1.0;      // slowest rank's rows over the mean, mean over layers
+  double load = 1.0;      // slowest rank's rows over the mean, over some layers
   double worst = 1.0;     // in the worst layer
   ExpertPoint point;
 };

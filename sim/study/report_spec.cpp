@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/data_dir.hpp"
+#include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
 
@@ -33,8 +34,8 @@ void numbers(JsonReader& in, std::string_view key, std::vector<double>& out, dou
   out.clear();
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (!list[i].is_number() || list[i].get<double>() < min || list[i].get<double>() > max) {
-      in.fail(fmt::format("{}/{}", key, i),
-              fmt::format("found {}, expected a number from {} to {}", list[i].dump(), min, max));
+      throw InputError(fmt::format("{}/{}: found {}, expected a number from {} to {}", in.at(key),
+                                   i, list[i].dump(), min, max));
     }
     out.push_back(list[i].get<double>());
   }

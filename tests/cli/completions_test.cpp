@@ -129,7 +129,7 @@ TEST_CASE("fish offers what bash offers", "[cli][completions]") {
 }
 
 TEST_CASE("an unknown shell is refused with the known ones", "[cli][completions]") {
-  check_refused(fathom({"completions", "fsh"}), "did you mean 'fish'?");
+  check_refused(fathom({"completions", "fishh"}), "did you mean 'fish'?");
   check_refused(fathom({"completions", "powershell"}), "expected bash, zsh or fish");
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 json findings_of(const Run& run) {
   json out = json::object();
-  for (const json& finding : parse_json(run.out, "stdout").at("findings"))
+  const json document = parse_json(run.out, "stdout");
+  for (const json& finding : document.at("findings"))
     out[finding.at("what").get<std::string>()] = finding;
   return out;
 }

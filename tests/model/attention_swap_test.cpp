@@ -51,6 +51,20 @@ TEST_CASE("MLA for a GQA model takes DeepSeek's proportions", "[model][swap]") {
   CHECK(std::get<MlaSpec>(small.kinds[0].attention).q_lora_rank == 0);
 }
 
+TEST_CASE("CSA and HCA alternate as in DeepSeek-V4-Pro", "[model][swap]") {
+  const ArchSpec v4 = load("deepseek-v4-pro");
+  const ArchSpec arch = with_attention(load("deepseek-v3"), "csa+hca");
+  REQUIRE(arch.layers.size() == v4.layers.size());
+  for (std::size_t i = 0; i < arch.layers.size(); ++i) {
+    CAPTURE(i);
+    // The same heads over the same vectors: V4-Pro's layers come out one by one.
+    CHECK(arch.kinds[static_cast<std::size_t>(arch.layers[i])].attention ==
+          v4.kinds[static_cast<std::size_t>(v4.layers[i])].attention);
+  }
+  CHECK(arch.mtp_layer.attention == v4.mtp_layer.attention);
+  CHECK(count_params(with_attention(v4, "csa+hca")) == count_params(v4));
+}
+
 TEST_CASE("swapping a model for its own kind of attention changes nothing", "[model][swap]") {
   const ArchSpec v3 = load("deepseek-v3");
   CHECK(count_params(with_attention(v3, "mla")) == count_params(v3));

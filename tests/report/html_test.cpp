@@ -111,10 +111,9 @@ TEST_CASE("a chart's data are the plot, with the figure's scales", "[report][htm
 }
 
 TEST_CASE("hostile names stay text in a chart", "[report][html]") {
-  const std::string name =
-      GENERATE(std::string("</script><script>alert(1)</script>"), std::string("<!--<script>"),
-               std::string("\"' onload=\"x"), std::string("a\nb \xE2\x80\xAE rtl"),
-               std::string(10'000, '<'));
+  const std::string name = GENERATE(std::string("</script><script>alert(1)</script>"),
+                                    std::string("<!--<script>"), std::string("\"' onload=\"x"),
+                                    std::string("a\nb \xE2\x80\xAE rtl"), std::string(10'000, '<'));
   Plot plot = sample_bars();
   plot.title = plot.series[0].name = plot.x.categories[0] = plot.x.label = name;
   plot.references = {{ReferenceKind::horizontal, 10, name}};

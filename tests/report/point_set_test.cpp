@@ -20,7 +20,8 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 PointSet two_columns(std::size_t points) {
-  PointSet out{.note = "Invented.", .columns = {{.name = "/plan/tp", .input = true}, {.name = "t"}}};
+  PointSet out{.note = "Invented.",
+               .columns = {{.name = "/plan/tp", .input = true}, {.name = "t"}}};
   for (std::size_t i = 0; i < points; ++i) {
     out.numbers.push_back(static_cast<std::int64_t>(2 * i));
     out.columns[0].values.push_back(static_cast<double>(i % 2 == 0 ? 8 : 1));
@@ -119,8 +120,8 @@ TEST_CASE("hostile names stay text inside a page's data", "[report][points][html
   SweepPage page = page_of(name.c_str());
   page.summary.layout.inputs.push_back({name, sweep::ColumnKind::text, {name, "other"}});
   double index = 0;
-  for (sweep::Row* one : {&page.sample.rows[0], &page.sample.rows[1],
-                          &page.summary.groups[0].front[0]}) {
+  for (sweep::Row* one :
+       {&page.sample.rows[0], &page.sample.rows[1], &page.summary.groups[0].front[0]}) {
     one->inputs.push_back(index);
     index = 1 - index;
   }

@@ -2,6 +2,7 @@
 #include "schema_keys.hpp"
 #include "study/library.hpp"
 #include "study/plan_request.hpp"
+#include "study/report_spec.hpp"
 #include "study/scenario.hpp"
 
 using namespace fathom;
@@ -58,4 +59,40 @@ TEST_CASE("the plan schema says what the reader of plan requests does", "[study]
                                       "study/targets.cpp",      "study/search_space.cpp",
                                       "study/growth.cpp",       "study/efficiency_choice.cpp"};
   CHECK(schema_test::faults("plan", keys, examples, read) == schema_test::kNone);
+}
+
+TEST_CASE("the report spec schema says what the reader of report specs does", "[study][schema]") {
+  const auto spec = [](const std::string& name) {
+    return read_json(fmt::format("{}/reports/{}.json", FATHOM_SOURCE_DIR, name));
+  };
+  std::vector<Example> examples;
+  for (const std::string_view name : study::kReports) {
+    examples.push_back({fmt::format("/definitions/{}", name), spec(std::string(name)), ""});
+  }
+  // A small copy: every word of the reader is tried at every place.
+  json claims = spec("claims");
+  const json mtp = claims.at("claims").at(7);
+  claims["claims"] = json::array({mtp});
+  claims["claims"][0]["cases"] = json::array({mtp.at("cases").at(0)});
+  examples.back().document = claims;
+  examples.push_back({"/definitions/claim", claims, "/claims/0"});
+  examples.push_back({"/definitions/case", claims, "/claims/0/cases/0"});
+  examples.push_back({"/definitions/side", claims, "/claims/0/cases/0/with"});
+  examples.push_back({"/definitions/evidence", claims, "/claims/0/published/0"});
+  const json fitted{{"report", "calibration"}, {"measured", "tables"}};
+  examples.push_back({"/definitions/calibration", fitted, ""});
+  const auto read = [](const json& document) {
+    return study::to_json(study::parse_report_spec(document, "spec.json#"));
+  };
+  CHECK(schema_test::faults("report-spec", {"study/report_spec.cpp", "study/claims_read.cpp"},
+                            examples, read) == schema_test::kNone);
+}
+
+TEST_CASE("a report spec reads back as itself", "[study][schema]") {
+  for (const std::string_view name : study::kReports) {
+    CAPTURE(name);
+    const json document = read_json(fmt::format("{}/reports/{}.json", FATHOM_SOURCE_DIR, name));
+    const json once = study::to_json(study::parse_report_spec(document, "spec.json#"));
+    CHECK(study::to_json(study::parse_report_spec(once, "spec.json#")) == once);
+  }
 }

@@ -3,6 +3,7 @@
 "use strict";
 (function () {
   var kSymbols = ["circle", "rect", "triangle", "rectRot", "triangle"];
+  var kRadii = [4, 5, 5.5, 5.5, 5.5];  // of equal weight to the eye
   var kPalette = 8;
   var kNarrow = 480;  // pixels; below, every second tick keeps its label
   var kMostLabels = 150;
@@ -71,7 +72,7 @@
       showLine: series.kind !== "points", stepped: series.kind === "step" ? "before" : false,
       borderWidth: 2, borderDash: dashed ? [7, 3] : [], borderJoinStyle: "round", tension: 0,
       pointStyle: kSymbols[index % 5], pointRotation: index % 5 === 4 ? 180 : 0,
-      pointRadius: marked ? 4 : 0, pointHoverRadius: 6, pointHitRadius: 6,
+      pointRadius: marked ? kRadii[index % 5] : 0, pointHoverRadius: 7, pointHitRadius: 6,
       pointBorderColor: colours.ground, pointBorderWidth: 1, pointHoverBorderColor: colours.ink,
       pointHoverBorderWidth: 2, clip: 6,
       fill: !area ? false : plot.stacked && below >= 0 ? below

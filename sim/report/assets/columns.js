@@ -153,21 +153,16 @@ window.fathomColumns = (function () {
     return column;
   }
 
-  // Equal parts of the axis, for a heat map of a column with many values.
+  // Neighbouring steps together, for a heat map of a column with many values.
   function grouped(column, most) {
     if (column.steps <= most) return column;
-    var rank = new Uint16Array(column.norm.length);
-    var low = new Float64Array(most).fill(Infinity);
-    var high = new Float64Array(most).fill(-Infinity);
-    column.norm.forEach(function (at, i) {
-      rank[i] = at < 0 ? kNothing : Math.min(most - 1, Math.floor(at * most));
-      if (at < 0) return;
-      low[rank[i]] = Math.min(low[rank[i]], column.values[i]);
-      high[rank[i]] = Math.max(high[rank[i]], column.values[i]);
+    var each = column.steps / most;
+    var rank = column.rank.map(function (step) {
+      return step === kNothing ? kNothing : Math.min(most - 1, Math.floor(step / each));
     });
     return {
       steps: most, rank: rank, title: column.title,
-      stepText: function (step) { return low[step] <= high[step] ? column.show(low[step]) : ""; },
+      stepText: function (group) { return column.stepText(Math.ceil(group * each)); },
     };
   }
 

@@ -4,6 +4,7 @@
   var kAxes = 9;
   var kHeatSteps = 24;
   var kBestRows = 8;
+  var kReach = 6;  // pixels beyond a drag that still belong to it
   var views = window.fathomViews;
   var columnsOf = window.fathomColumns;
 
@@ -21,7 +22,8 @@
     var ground = colour("plot-ground");
     return {
       ink: colour("plot-ink"), soft: colour("plot-soft"), grid: colour("plot-grid"), ground: ground,
-      series: [colour("p1"), colour("p2")], dark: parseInt(ground.slice(1, 3), 16) < 128,
+      series: [1, 2, 3, 4, 5, 6, 7, 8].map(function (i) { return colour("p" + i); }),
+      dark: parseInt(ground.slice(1, 3), 16) < 128,
     };
   }
   function chooser(label, choices, chosen, changed) {
@@ -68,6 +70,8 @@
     var lines = element("canvas", { role: "img", tabindex: "-1" });
     var dots = element("canvas", { role: "img" });
     var heat = element("canvas", { role: "img", tabindex: "0" });
+    var hueKey = element("div", { class: "key" });
+    var heatKey = element("div", { class: "key" });
     var tip = element("div", { class: "tip", role: "status" });
     tip.hidden = true;
 
@@ -151,9 +155,37 @@
       map = views.heat(heat, columnsOf.grouped(across[hx.select.value], kHeatSteps),
                        columnsOf.grouped(across[hy.select.value], kHeatSteps), results[what.select.value], keep,
                        side.select.value === "0", cell, colour);
+      keys(tint);
       describe();
       best();
       root.setAttribute("data-kept", kept);
+    }
+    // What the colours mean, beside the pictures.
+    function scale(box, low, high, falling) {
+      var bar = element("span", { class: "scale" });
+      bar.style.background = views.gradient(colour, falling);
+      box.replaceChildren(low, bar, high);
+    }
+    function extremes(column) {
+      var at = [Infinity, -Infinity];
+      column.values.forEach(function (v) { if (Number.isFinite(v)) at = [Math.min(at[0], v), Math.max(at[1], v)]; });
+      return at.map(column.show);
+    }
+    function keys(tint) {
+      var hues = views.key(tint, colour);
+      if (!tint) hueKey.replaceChildren(" ");
+      else if (!hues.length) scale(hueKey, extremes(tint)[0], extremes(tint)[1], false);
+      else {
+        hueKey.replaceChildren.apply(hueKey, hues.map(function (pair) {
+          var mark = element("i");
+          mark.style.background = pair[0];
+          return element("span", {}, [mark, pair[1]]);
+        }));
+      }
+      var result = results[what.select.value];
+      var found = Array.from(map.best).filter(function (i) { return i >= 0; }).map(function (i) { return result.values[i]; });
+      if (!found.length) { heatKey.replaceChildren("no point has a value"); return; }
+      scale(heatKey, result.show(Math.min.apply(null, found)), result.show(Math.max.apply(null, found)), side.select.value === "1");
     }
     function describe() {
       lines.setAttribute("aria-label", "Parallel coordinates of " + names(shown).join(", ") + "; " + status.textContent);
@@ -242,7 +274,8 @@
       var start = place(event);
       lines.setPointerCapture(event.pointerId);
       function move(e) {
-        axis.column.brush(Math.min(start, place(e)), Math.max(start, place(e)));
+        var slack = kReach / (axis.bottom - axis.top);
+        axis.column.brush(Math.min(start, place(e)) - slack, Math.max(start, place(e)) + slack);
         filter();
       }
       lines.addEventListener("pointermove", move);
@@ -272,10 +305,10 @@
       csv.href = URL.createObjectURL(new Blob([out.join("\r\n") + "\r\n"], { type: "text/csv" }));
     });
 
-    function picture(canvas, name, controls) {
+    function picture(canvas, name, controls, key) {
       return element("div", { class: "view " + name }, [
         element("div", { class: "choose" }, controls.map(function (c) { return c.box; })),
-        element("div", { class: "canvas" }, [canvas]),
+        key, element("div", { class: "canvas" }, [canvas]),
       ]);
     }
     var chosen = element("div", { class: "axes" }, columns.map(function (column) {
@@ -295,7 +328,8 @@
       element("details", {}, [element("summary", { text: "Columns shown" }), chosen]),
       element("div", { class: "filters" }, columns.map(sliderFor)),
       element("div", { class: "pair" }, [
-        picture(dots, "scatter", [x, y, hue]), picture(heat, "heat", [what, side, hx, hy]),
+        picture(dots, "scatter", [x, y, hue], hueKey),
+        picture(heat, "heat", [what, side, hx, hy], heatKey),
       ]),
       element("p", { class: "plot-note", text: data.front.length ? "Ringed: points that nothing beats. Each cell of the map is the best over everything else." : "Each cell of the map is the best over everything else." }),
       element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Best points" }, [table]));

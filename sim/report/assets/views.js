@@ -3,7 +3,8 @@
 "use strict";
 window.fathomViews = (function () {
   var kBins = 128;     // levels of an axis of the parallel coordinates; pairs of levels share a line
-  var kShades = 8;     // steps of a colour scale
+  var kShades = 64;    // steps of a colour scale
+  var kHues = 8;       // values that are told apart by hue rather than by shade
   var kDot = 1.5;      // CSS pixels from a point's middle to its edge
   var kFont = "11px system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
 
@@ -70,7 +71,15 @@ window.fathomViews = (function () {
         if (!pairs[pair]) continue;
         var y0 = (1 - (pair / kBins | 0) / (kBins - 1)) * (box.h - 1);
         var slope = ((1 - pair % kBins / (kBins - 1)) * (box.h - 1) - y0) / (to - from);
-        for (var x = from; x < to; ++x) density[Math.round(y0 + slope * (x - from)) * box.w + x] += pairs[pair];
+        // Of a steep line every pixel of a column, so that it is no row of dots.
+        for (var x = from; x < to; ++x) {
+          var a0 = Math.round(y0 + slope * (x - from));
+          var a1 = Math.round(y0 + slope * (x + 1 - from));
+          var end = a1 > a0 ? Math.max(a0, a1 - 1) : Math.min(a0, a1 + 1);
+          var step = a1 > a0 ? 1 : -1;
+          density[a0 * box.w + x] += pairs[pair];
+          for (var at = a0; at !== end; ) density[(at += step) * box.w + x] += pairs[pair];
+        }
       }
     }
     return density;
@@ -79,10 +88,10 @@ window.fathomViews = (function () {
     var most = 0;
     for (var i = 0; i < density.length; ++i) if (density[i] > most) most = density[i];
     var shades = [];
-    for (var s = 0; s <= 64; ++s) shades.push(packed(mix(ground, colour, weakest + (1 - weakest) * s / 64)));
-    var scale = most > 1 ? 64 / Math.log1p(most) : 64;
+    for (var s = 0; s <= kShades; ++s) shades.push(packed(mix(ground, colour, weakest + (1 - weakest) * s / kShades)));
+    var scale = kShades / Math.log1p(most);
     for (var k = 0; k < density.length; ++k) {
-      if (density[k]) image[k] = shades[Math.min(64, Math.log1p(density[k]) * scale | 0)];
+      if (density[k]) image[k] = shades[Math.min(kShades, Math.log1p(density[k]) * scale | 0)];
     }
   }
   function parallel(canvas, columns, keep, colours) {
@@ -105,10 +114,12 @@ window.fathomViews = (function () {
     paint(pixels, crossings(columns, keep, box), ground, rgb(colours.series[0]), 0.18);
     context.putImageData(picture, Math.round(x0 * pen.ratio), Math.round(lines[0].top * pen.ratio));
     var room = lines.length < 2 ? pen.width : lines[1].x - lines[0].x - 8;
-    lines.forEach(function (line, i) { drawAxis(context, line, room, i, colours); });
+    // Names that do not fit side by side take turns in two rows.
+    var crowded = lines.some(function (line) { return context.measureText(line.column.header).width > room; });
+    lines.forEach(function (line, i) { drawAxis(context, line, room, crowded ? i % 2 : 1, crowded, colours); });
     return lines;
   }
-  function drawAxis(context, line, room, index, colours) {
+  function drawAxis(context, line, room, row, crowded, colours) {
     var column = line.column;
     var height = line.bottom - line.top;
     context.strokeStyle = colours.soft;
@@ -124,7 +135,7 @@ window.fathomViews = (function () {
     }
     context.textAlign = "center";
     context.fillStyle = colours.ink;
-    context.fillText(shorten(context, column.header, Math.max(room, 40)), line.x, index % 2 && room < 70 ? 12 : 26);
+    context.fillText(shorten(context, column.header, crowded ? 2 * room : room), line.x, row ? 28 : 12);
     context.font = "10px " + kFont.slice(5);
     context.lineWidth = 3;
     context.strokeStyle = colours.ground;
@@ -167,11 +178,35 @@ window.fathomViews = (function () {
     context.textAlign = "left";
     context.fillText(y.title(), 4, 12);
   }
-  function shadesOf(column, colours) {
+  // A colour per point: one hue per value where there are few, else a scale.
+  function paints(column, colours) {
     if (!column) return null;
-    var shades = [];
-    for (var i = 0; i < kShades; ++i) shades.push(packed(ramp(colours, (i + 0.5) / kShades)));
-    return shades;
+    var by = column.steps <= kHues ? column.rank : column.bins;
+    var colour = column.steps <= kHues
+      ? function (i) { return rgb(colours.series[i]); }
+      : function (i) { return ramp(colours, i / (kBins - 1)); };
+    var table = [];
+    for (var i = 0; i < (column.steps <= kHues ? column.steps : kBins); ++i) table.push(packed(colour(i)));
+    return { by: by, table: table };
+  }
+  // What the colours mean, as [colour, words] of each hue or of both ends of the scale.
+  function key(column, colours) {
+    if (column && column.steps <= kHues) {
+      return Array.from({ length: column.steps }, function (_, i) { return [colours.series[i], column.stepText(i)]; });
+    }
+    return [];
+  }
+  function gradient(colours, falling) {
+    var stops = [0, 0.25, 0.5, 0.75, 1].map(function (at) { return css(ramp(colours, falling ? 1 - at : at)); });
+    return "linear-gradient(90deg, " + stops.join(", ") + ")";
+  }
+  // A step that visits every point once in no order of their numbers, so that none lies on top by
+  // being last.
+  function scattered(n) {
+    function divisor(a, b) { return b ? divisor(b, a % b) : a; }
+    var step = Math.max(1, Math.round(n * 0.618));
+    while (divisor(n, step) !== 1) ++step;
+    return step;
   }
   function scatter(canvas, x, y, colour, keep, front, colours) {
     var pen = begin(canvas);
@@ -186,26 +221,26 @@ window.fathomViews = (function () {
     var top = Math.round((area.top - pad) * r);
     var picture = context.getImageData(left, top, w, h);
     var pixels = new Uint32Array(picture.data.buffer);
-    var shades = shadesOf(colour, colours);
+    var hues = paints(colour, colours);
+    var n = keep.length;
+    var stride = scattered(n);
     var dot = Math.max(1, Math.round(kDot * r));
     function pass(wanted, plain) {
-      for (var i = 0; i < keep.length; ++i) {
+      for (var k = 0, i = 0; k < n; ++k, i = (i + stride) % n) {
         if (keep[i] !== wanted || !(x.norm[i] >= 0) || !(y.norm[i] >= 0)) continue;
         var px = (pad + (area.right - area.left) * x.norm[i]) * r | 0;
         var py = (pad + (area.bottom - area.top) * (1 - y.norm[i])) * r | 0;
         var paintWith = plain;
-        if (wanted && shades && colour.norm[i] >= 0) {
-          paintWith = shades[Math.min(kShades - 1, colour.norm[i] * kShades | 0)];
-        }
+        if (wanted && hues && hues.by[i] < hues.table.length) paintWith = hues.table[hues.by[i]];
         for (var dy = -dot; dy < dot; ++dy) {
           pixels.fill(paintWith, (py + dy) * w + px - dot, (py + dy) * w + px + dot);
         }
       }
     }
     pass(0, packed(rgb(colours.grid)));
-    pass(1, packed(rgb(shades ? colours.soft : colours.series[0])));
+    pass(1, packed(rgb(hues ? colours.soft : colours.series[0])));
     context.putImageData(picture, left, top);
-    context.strokeStyle = colours.series[1];
+    context.strokeStyle = colours.ink;
     context.lineWidth = 1.5;
     front.forEach(function (i) {
       if (!keep[i] || !(x.norm[i] >= 0) || !(y.norm[i] >= 0)) return;
@@ -280,7 +315,7 @@ window.fathomViews = (function () {
       context.lineWidth = 2;
       context.strokeRect(area.left + chosen % x.steps * w, area.bottom - (Math.floor(chosen / x.steps) + 1) * h, w - 1, h - 1);
     }
-    return { area: area, best: best, w: w, h: h };
+    return { area: area, best: best, w: w, h: h, low: low, high: top };
   }
   function drawCellAxes(context, area, x, y, w, h, colours) {
     var last = -Infinity;
@@ -307,5 +342,8 @@ window.fathomViews = (function () {
     context.fillText(y.title(), 4, 12);
   }
 
-  return { parallel: parallel, scatter: scatter, nearest: nearest, heat: heat, bins: kBins };
+  return {
+    parallel: parallel, scatter: scatter, nearest: nearest, heat: heat, key: key, gradient: gradient,
+    bins: kBins,
+  };
 })();

@@ -48,12 +48,12 @@ void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study:
     blocks.push_back(Paragraph{"There is no latency target to miss."});
     return;
   }
-  Table table{
-      .title = fmt::format("The smallest cluster; all targets together: {}", share_text(odds.all)),
-      .columns = {text_column("latency"), number_column("estimate", "ms"),
-                  number_column("p10", "ms"), number_column("p90", "ms"),
-                  number_column("target", "ms"),
-                  number_column("probability", "", NumberFormat::percent)}};
+  Table table{.title = fmt::format("The smallest cluster; all targets together: {}",
+                                   chance_cell(odds.all, odds.draws).shown),
+              .columns = {text_column("latency"), number_column("estimate", "ms"),
+                          number_column("p10", "ms"), number_column("p90", "ms"),
+                          number_column("target", "ms"),
+                          number_column("probability", "", NumberFormat::percent)}};
   for (const study::LatencyOdds& t : odds.targets) {
     table.rows.push_back({t.what, latency_cell(t.estimate), latency_cell(t.p10),
                           latency_cell(t.p90), t.target.value / kMilli,

@@ -60,7 +60,7 @@ std::string value_text(ClaimVary vary, double at) {
     case ClaimVary::context_tokens:
       return context_text(std::llround(at)) + " tokens";
     case ClaimVary::sequences_per_gpu:
-      return at > 0.0 ? format_significant(at) + " sequences per GPU" : "as many as fit";
+      return at > 0.0 ? fmt::format("{:g} per GPU", at) : "as many as fit";
     case ClaimVary::acceptance:
       return "acceptance " + format_percent(at);
   }

@@ -32,7 +32,7 @@ Extremes extremes(const CacheTrade& trade) {
 }
 
 std::string tokens_text(double tokens) {
-  return tokens > 0.0 ? format_si(tokens, "tokens") : std::string("any number of tokens");
+  return tokens > 0.0 ? format_si(tokens, "") + " tokens" : std::string("any number of tokens");
 }
 
 std::string finding(const CacheTrade& trade) {
@@ -43,10 +43,9 @@ std::string finding(const CacheTrade& trade) {
     return fmt::format("{} keeps {} per token ({}).", least->label, format_si(small.value, "B"),
                        drawn(*least).kv);
   }
-  std::string text =
-      fmt::format("{} keeps {} per token, {} less than {} with {} ({})", least->label,
-                  format_si(small.value, "B"), ratio_text(large / small), most->label,
-                  format_si(large.value, "B"), drawn(*least).kv);
+  std::string text = fmt::format("{} keeps {} per token, {} less than {} ({}; {})", least->label,
+                                 format_si(small.value, "B"), ratio_text(large / small),
+                                 most->label, format_si(large.value, "B"), drawn(*least).kv);
   if (trade.devices.empty()) return text + ".";
   return text + fmt::format("; the memory of one {} is the cache of {} and of {}.",
                             trade.devices.front().id,

@@ -65,7 +65,7 @@ std::string finding(const DraftTrade& trade) {
   if (!hardest.break_even) {
     return text + fmt::format("; with {} it never pays.", hardest.batch);
   }
-  return text + fmt::format("; at every batch it pays from an acceptance of {}.",
+  return text + fmt::format("; at every batch that fits it pays from an acceptance of {}.",
                             share_text(*hardest.break_even));
 }
 
@@ -90,9 +90,18 @@ Plot plot_of(const DraftTrade& trade, std::string title, Axis y,
 
 Plot speedup_plot(const DraftTrade& trade) {
   const std::size_t at = quoted_acceptance(trade);
+  const DraftPoint* best = nullptr;
+  for (const DraftPoint& point : trade.points) {
+    if (point.speedup.empty()) continue;
+    if (best == nullptr || point.speedup[at] > best->speedup[at]) best = &point;
+  }
+  const std::string most = best == nullptr ? ""
+                                           : fmt::format(": at most {}, {} at {} sequences per GPU",
+                                                         ratio_text(best->speedup[at]),
+                                                         drafts_text(best->drafts), best->batch);
   Plot plot = plot_of(trade,
-                      fmt::format("The gain falls as the batch grows (acceptance {})",
-                                  format_percent(trade.request.acceptances[at])),
+                      fmt::format("Gain at an acceptance of {}{}",
+                                  format_percent(trade.request.acceptances[at]), most),
                       {.label = "tokens/s over those without drafts", .unit = "x"},
                       [at](const DraftPoint& point) { return point.speedup[at]; });
   plot.references.push_back({ReferenceKind::horizontal, 1.0, "no gain"});

@@ -80,7 +80,7 @@ std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
 
 // One column per objective: a row of a database is too wide to read across.
 void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out) {
-  Table table{.columns = {text_column("")}};
+  Table table{.title = "The best point by each objective", .columns = {text_column("")}};
   std::vector<const sweep::Row*> rows;
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], s.layout);

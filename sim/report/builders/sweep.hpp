@@ -20,8 +20,8 @@ struct SweepPage {
 };
 Document sweep_document(const SweepPage& page);
 
-/// The sampled rows and the whole front, with the columns that differ: inputs, then objectives, then
-/// the other results.
+/// The sampled rows and the whole front, with the columns that differ: inputs, then objectives,
+/// then the other results.
 PointSet sweep_points(const SweepPage& page);
 
 /// How a column of a sweep reads: its number format from its name, and the last part of a pointer

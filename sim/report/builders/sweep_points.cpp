@@ -18,13 +18,6 @@ bool differ(const std::vector<double>& values) {
   });
 }
 
-Better better(const sweep::Summary& s, std::size_t result) {
-  for (const sweep::Objective& objective : s.objectives) {
-    if (objective.column == result) return objective.maximize ? Better::high : Better::low;
-  }
-  return Better::neither;
-}
-
 // A column whose value never differs leaves nothing to choose.
 void add(PointSet& out, PointColumn column, const std::vector<Row>& rows,
          const std::vector<double> Row::*values, std::size_t index) {
@@ -46,19 +39,24 @@ void add_inputs(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
   }
 }
 
-void add_results(PointSet& out, const sweep::Summary& s, const std::vector<Row>& rows,
-                 bool objectives) {
+void add_result(PointSet& out, const sweep::Summary& s, const std::vector<Row>& rows,
+                std::size_t index, Better better) {
+  const sweep::Column& column = s.layout.results[index];
+  add(out,
+      {.name = column.name,
+       .header = column.name,
+       .format = format_of(column),
+       .better = better,
+       .texts = column.texts},
+      rows, &Row::results, index);
+}
+
+void add_results(PointSet& out, const sweep::Summary& s, const std::vector<Row>& rows) {
+  for (const sweep::Objective& o : s.objectives)
+    add_result(out, s, rows, o.column, o.maximize ? Better::high : Better::low);
   for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
-    const sweep::Column& column = s.layout.results[i];
-    const Better wanted = better(s, i);
-    if ((wanted != Better::neither) != objectives) continue;
-    add(out,
-        {.name = column.name,
-         .header = column.name,
-         .format = format_of(column),
-         .better = wanted,
-         .texts = column.texts},
-        rows, &Row::results, i);
+    if (std::ranges::find(s.objectives, i, &sweep::Objective::column) == s.objectives.end())
+      add_result(out, s, rows, i, Better::neither);
   }
 }
 
@@ -89,8 +87,7 @@ PointSet sweep_points(const SweepPage& page) {
     if (std::ranges::binary_search(front, sample.rows[i].number)) out.front.push_back(i);
   }
   add_inputs(out, page.summary, sample.rows);
-  add_results(out, page.summary, sample.rows, true);
-  add_results(out, page.summary, sample.rows, false);
+  add_results(out, page.summary, sample.rows);
   return out;
 }
 
