@@ -33,7 +33,7 @@ void write_script(const CLI::App& app, std::string_view wanted) {
 
 // One name per line; nothing at all rather than a complaint in the middle of a command line.
 void write_names(const std::string& what) {
-  const std::string folder = what == "models" ? "models" : "hwprofiles";
+  const std::string folder = what == "hardware" ? "hwprofiles" : what;
   std::string lines;
   for (const std::string& name : list_data_files(folder)) lines += name + "\n";
   if (what == "hardware") lines += "local\n";
@@ -65,7 +65,7 @@ void add_complete(CLI::App& app, int& exit_code) {
   auto what = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("__complete", "Names for the completion scripts");
   command->group("");
-  command->add_option("what", *what)->required()->check(CLI::IsMember({"models", "hardware"}));
+  command->add_option("what", *what)->required()->check(CLI::IsMember({"models", "hardware", "reports"}));
   command->callback([what, &exit_code] {
     write_names(*what);
     exit_code = kOk;

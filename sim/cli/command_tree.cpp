@@ -63,6 +63,7 @@ ValueKind kind_of(const CommandOption& option, std::string_view verb) {
   if (named(option, kModelOptions)) return ValueKind::model;
   if (named(option, kHardwareOptions) || (name_or_file && verb == "hardware"))
     return ValueKind::hardware;
+  if (name_or_file && verb == "report") return ValueKind::report;
   if (!option.choices.empty()) return ValueKind::choice;
   if (contains(text, "DIR")) return ValueKind::directory;
   if (contains(text, "FILE") || contains(text, ".json")) return ValueKind::file;

@@ -12,7 +12,16 @@ class App;
 namespace fathom::cli {
 
 /// What a shell offers where a value is expected.
-enum class ValueKind : std::uint8_t { none, text, choice, model, hardware, file, directory };
+enum class ValueKind : std::uint8_t {
+  none,
+  text,
+  choice,
+  model,
+  hardware,
+  report,
+  file,
+  directory
+};
 
 /// An option or a positional argument, as its declaration describes it.
 struct CommandOption {

@@ -25,7 +25,7 @@ _fathom_files() {
   mapfile -t COMPREPLY < <(compgen "-$1" -- "$cur")
 }
 
-# _fathom_names one|list models|hardware: names of the data folder, else files.
+# _fathom_names one|list models|hardware|reports: names of the data folder, else files.
 _fathom_names() {
   _fathom_offer "$1" "$("${program/#\~/$HOME}" __complete "$2" 2>/dev/null)"
   if ((${#COMPREPLY[@]} == 0)); then _fathom_files f; fi
@@ -77,9 +77,9 @@ std::string action(const CommandOption& option) {
       return fmt::format("_fathom_offer {} {}", how,
                          single_quoted(fmt::format("{}", fmt::join(option.choices, " "))));
     case ValueKind::model:
-      return fmt::format("_fathom_names {} models", how);
     case ValueKind::hardware:
-      return fmt::format("_fathom_names {} hardware", how);
+    case ValueKind::report:
+      return fmt::format("_fathom_names {} {}", how, name_list(option.kind));
     case ValueKind::file:
       return "_fathom_files f";
     case ValueKind::directory:
@@ -136,6 +136,12 @@ std::string place_cases(const Command& command) {
 }
 
 }  // namespace
+
+std::string_view name_list(ValueKind kind) {
+  if (kind == ValueKind::model) return "models";
+  if (kind == ValueKind::hardware) return "hardware";
+  return kind == ValueKind::report ? "reports" : "";
+}
 
 std::string single_quoted(std::string_view text) {
   std::string out = "'";

@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kHead =
     R"fish(# fish completion of fathom, written by: fathom completions fish
 
-# __fathom_names models|hardware: names of the data folder.
+# __fathom_names models|hardware|reports: names of the data folder.
 function __fathom_names
     set -l program (commandline -opc)[1]
     $program __complete $argv[1] 2>/dev/null
@@ -39,8 +39,8 @@ std::string fish_quoted(std::string_view text) {
 std::string words_of(const CommandOption& option) {
   std::string words;
   if (option.kind == ValueKind::choice) words = fmt::format("{}", fmt::join(option.choices, " "));
-  if (option.kind == ValueKind::model) words = "(__fathom_names models)";
-  if (option.kind == ValueKind::hardware) words = "(__fathom_names hardware)";
+  const std::string_view names = name_list(option.kind);
+  if (!names.empty()) words = fmt::format("(__fathom_names {})", names);
   if (words.empty() || !option.list) return words;
   return "(__fathom_list " + words + ")";
 }
@@ -56,6 +56,7 @@ std::string value_of(const CommandOption& option) {
       return " -x -a " + fish_quoted(words_of(option));
     case ValueKind::model:
     case ValueKind::hardware:
+    case ValueKind::report:
       return " -r -F -a " + fish_quoted(words_of(option));
     case ValueKind::file:
       return " -r -F";

@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kHead = R"zsh(#compdef fathom
 # zsh completion of fathom, written by: fathom completions zsh
 
-# _fathom_names models|hardware: names of the data folder, and files.
+# _fathom_names models|hardware|reports: names of the data folder, and files.
 _fathom_names() {
   local -a names
   names=(${(f)"$(${~_fathom_program} __complete $1 2>/dev/null)"})
@@ -65,8 +65,9 @@ std::string action(const CommandOption& option) {
                          : fmt::format("({})", fmt::join(option.choices, " "));
     case ValueKind::model:
     case ValueKind::hardware:
+    case ValueKind::report:
       return fmt::format("{{_fathom{}_names {}}}", option.list ? "_list" : "",
-                         option.kind == ValueKind::model ? "models" : "hardware");
+                         name_list(option.kind));
     case ValueKind::file:
       return "_files";
     case ValueKind::directory:

@@ -97,6 +97,7 @@ TEST_CASE("bash completes names that the data folder has now", "[cli][completion
   CHECK(offered("hardware show h80") == std::set<std::string>{"h800"});
   CHECK(offered("plan --hardware h200,h80") == std::set<std::string>{"h200,h800"});
   CHECK(offered("model deepseek-v3.2").contains("deepseek-v3.2"));
+  CHECK(offered("report kv") == std::set<std::string>{"kv-cache"});
 }
 
 TEST_CASE("bash completes files and folders where a command takes them", "[cli][completions]") {

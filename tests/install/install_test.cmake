@@ -11,7 +11,7 @@ set(prefix ${WORK_DIR}/prefix)
 foreach(path bin/fathom share/man/man1/fathom.1 share/man/man1/fathom-estimate.1
     share/bash-completion/completions/fathom share/zsh/vendor-completions/_fathom
     share/fish/vendor_completions.d/fathom.fish share/fathom/docs/schema/scenario.json
-    share/fathom/docs/sweeps.md include/fathom/study/evaluate.hpp)
+    share/fathom/docs/sweeps.md share/fathom/reports/ledger/inference.json include/fathom/study/evaluate.hpp)
   expect_file(${prefix}/${path})
 endforeach()
 
@@ -23,6 +23,7 @@ endif()
 set(program_tpot ${CMAKE_MATCH_1})
 run(names IN ${WORK_DIR}/elsewhere COMMAND ${prefix}/bin/fathom __complete hardware)
 expect("${names}" "h800")
+run(page IN ${WORK_DIR}/elsewhere COMMAND ${prefix}/bin/fathom report kv-cache --format json)
 run(health IN ${WORK_DIR}/elsewhere COMMAND ${prefix}/bin/fathom doctor --format json)
 expect("${health}" "prefix/share/fathom: ")
 
