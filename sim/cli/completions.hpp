@@ -7,9 +7,8 @@
 
 namespace fathom::cli {
 
-// Scripts that know every verb, option and choice of `tree`, and ask `fathom __complete models` and
-// `fathom __complete hardware` for names when a key is pressed, so that new files are known at
-// once.
+// Scripts that know every verb, option and choice of `tree`, and ask `fathom __complete models` (or
+// hardware, reports) for names when a key is pressed, so that new files are known at once.
 
 /// For bash 4 or newer; needs no bash-completion package.
 std::string bash_completions(const CommandTree& tree);
@@ -17,6 +16,9 @@ std::string bash_completions(const CommandTree& tree);
 std::string zsh_completions(const CommandTree& tree);
 /// For fish 3 or newer.
 std::string fish_completions(const CommandTree& tree);
+
+/// What `fathom __complete` calls the names of this kind; empty for a kind without any.
+std::string_view name_list(ValueKind kind);
 
 /// The text as one word between single quotes, as bash and zsh read it.
 std::string single_quoted(std::string_view text);
