@@ -20,8 +20,9 @@ namespace fathom::test {
 namespace {
 
 constexpr std::string_view kGap = "…";
+constexpr std::string_view kFile = " file=";
 constexpr std::string_view kNotRun = "not run: ";
-constexpr std::array<std::string_view, 4> kRunnable{"fathom", "cp", "mkdir", "cat"};
+constexpr std::array<std::string_view, 5> kRunnable{"fathom", "cp", "mkdir", "cat", "sed"};
 
 struct Line {
   std::string command;
@@ -117,10 +118,10 @@ class PageRunner {
         run_block(block);
       } else if (block.info == "text exact") {
         compare(i);
-      } else if (block.info.starts_with("json file=")) {
+      } else if (const auto at = block.info.find(kFile); at != std::string::npos) {
         std::string text;
         for (const std::string& line : block.lines) text += line + "\n";
-        folder_.file(block.info.substr(10), text);
+        folder_.file(block.info.substr(at + kFile.size()), text);
       }
     }
     return done_;
