@@ -19,6 +19,9 @@ namespace fs = std::filesystem;
 namespace fathom::test {
 namespace {
 
+// The program is on the path, and the pages quote its English.
+constexpr std::string_view kReader =
+    R"(PATH="$(dirname "$FATHOM"):$PATH"; export FATHOM_LANG=en; )";
 constexpr std::string_view kGap = "…";
 constexpr std::string_view kFile = " file=";
 constexpr std::string_view kNotRun = "not run: ";
@@ -146,7 +149,7 @@ class PageRunner {
     const bool runnable = std::find(kRunnable.begin(), kRunnable.end(), word) != kRunnable.end();
     INFO("a line is run, or its comment begins with 'not run: ' and the reason");
     REQUIRE(runnable);
-    const Run run = shell(R"(PATH="$(dirname "$FATHOM"):$PATH"; )" + line.command, folder_.path());
+    const Run run = shell(std::string(kReader) + line.command, folder_.path());
     INFO(run.err);
     CHECK(run.code == code_expected(line.comment));
     printed_ += run.out;
