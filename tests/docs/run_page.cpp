@@ -117,7 +117,11 @@ class PageRunner {
     for (std::size_t i = 0; i < page_.blocks.size(); ++i) {
       const CodeBlock& block = page_.blocks[i];
       INFO(page_.path << ":" << block.line);
-      if (block.info == "sh" || block.info.starts_with("sh ")) {
+      if (block.info.empty()) {
+        INFO("commands belong into a block of sh");
+        CHECK(std::none_of(block.lines.begin(), block.lines.end(),
+                           [](const std::string& line) { return line.starts_with("fathom "); }));
+      } else if (block.info == "sh" || block.info.starts_with("sh ")) {
         run_block(block);
       } else if (block.info == "text exact") {
         compare(i);
