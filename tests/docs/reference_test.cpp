@@ -76,6 +76,12 @@ TEST_CASE("the reference names every environment variable that the program reads
 
 TEST_CASE("the reference names every report", "[docs]") { check_named(stems("reports"), "`"); }
 
+TEST_CASE("the reference names every example", "[docs]") {
+  std::set<std::string> files;
+  for (const std::string& stem : stems("examples")) files.insert(stem + ".json");
+  check_named(files, "`");
+}
+
 TEST_CASE("the reference links every schema", "[docs]") {
   for (const std::string& path : {kReference, chinese_twin(kReference)}) {
     const Page page = read_page(path);
