@@ -77,8 +77,16 @@ install_packages() {
       die "apt-get install did not succeed; missing packages: ${missing[*]}"
   fi
   if [[ ${#optional[@]} -gt 0 ]]; then
-    apt_install "${optional[@]}" || say "note: building without ${optional[*]}"
+    apt_install "${optional[@]}" || install_what_there_is "${optional[@]}"
   fi
+}
+
+# A distribution that lacks one package still has the others.
+install_what_there_is() {
+  local package
+  for package in "$@"; do
+    apt_install "$package" || say "note: building without $package"
+  done
 }
 
 # setup PRESET: afterwards build/PRESET is complete and up to date. What is done already is skipped.
