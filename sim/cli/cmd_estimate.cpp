@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "cli/scenario_flags.hpp"
 #include "report/builders/estimate.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/evaluate.hpp"
 #include "validate/estimate_interval.hpp"
 #include "whatif/estimate_json.hpp"
@@ -52,6 +53,13 @@ int run(const Request& request) {
     data["interval"] = validate::to_json(*interval, decode);
     page.blocks.insert(page.blocks.begin(),
                        report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
+  }
+  auto what_if = report::what_if_blocks(json::parse(named.document), named.scenario, answer,
+                                        question_line());
+  if (request.output.format == "html") {
+    report::insert_what_if(page, std::move(what_if), "Operators and memory");
+  } else {
+    page.blocks.push_back(std::move(what_if.back()));
   }
   emit(std::move(page), data, request.output);
   return kOk;

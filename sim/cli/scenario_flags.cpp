@@ -224,6 +224,7 @@ NamedScenario resolve(const ScenarioFlags& flags) {
                             : any_flag(flags)  ? flags.file + " + command line#"
                                                : flags.file + "#";
   named.scenario = study::parse_scenario(document, where);
+  named.document = document.dump();
   const study::Scenario& s = named.scenario;
   named.inputs.push_back({s.model.path.filename().string(), s.model.hash});
   named.inputs.push_back({s.cluster.path.filename().string(), s.cluster.hash});

@@ -1,6 +1,6 @@
 #pragma once
 // What our sources use and the libc++ 13 of Debian's emscripten lacks: algorithms over ranges,
-// numbers from characters. Included before every source that is compiled to WebAssembly.
+// numbers from characters, bit_cast. Included before every source that is compiled to WebAssembly.
 
 #include <algorithm>
 #include <cerrno>
@@ -20,6 +20,12 @@
 #define _SC_LEVEL3_CACHE_SIZE (-1)
 
 namespace std {
+
+template <class To, class From>
+constexpr To bit_cast(const From& from) {
+  static_assert(sizeof(To) == sizeof(From));
+  return __builtin_bit_cast(To, from);
+}
 
 // strtod() rounds to the nearest double as from_chars() does; callers have checked the syntax.
 inline from_chars_result from_chars(const char* first, const char* last, double& value) {
