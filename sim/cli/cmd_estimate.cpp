@@ -54,8 +54,8 @@ int run(const Request& request) {
     page.blocks.insert(page.blocks.begin(),
                        report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
   }
-  auto what_if = report::what_if_blocks(json::parse(named.document), named.scenario, answer,
-                                        question_line());
+  auto what_if =
+      report::what_if_blocks(json::parse(named.document), named.scenario, answer, question_line());
   if (request.output.format == "html") {
     report::insert_what_if(page, std::move(what_if), "Operators and memory");
   } else {

@@ -176,9 +176,7 @@ void expect_writable(const std::string& file, std::string_view flag) {
   std::filesystem::remove(probe, error);
 }
 
-void remember_command_line(int argc, char** argv) {
-  command_words().assign(argv, argv + argc);
-}
+void remember_command_line(int argc, char** argv) { command_words().assign(argv, argv + argc); }
 
 std::string question_line() {
   constexpr std::array<std::string_view, 4> kOutput{"--format", "--output", "-o", "--lang"};

@@ -136,7 +136,8 @@ Logarithm logarithm(double x) {
   // ln(1 + r) = r - r²/2 + r³/3 - …; |r| < 2^-7
   const double series =
       1.0 / 3 +
-      r * (-1.0 / 4 + r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8 + r * (1.0 / 9))))));
+      r * (-1.0 / 4 +
+           r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8 + r * (1.0 / 9))))));
   const Double2 first = fast_sum(r, -0.5 * r * r);
   const Double2 sum = fast_sum(t.logarithm[at].high, first.high);  // 0 or the larger one
   const double low =
@@ -147,7 +148,7 @@ Logarithm logarithm(double x) {
 Double2 natural(const Logarithm& log) {
   // 42 bits of an octave's logarithm: times a count of 11 bits it is exact.
   constexpr double kHigh = 0x1.62e42fefa38p-1;
-  constexpr double kLow = 0x1.ef35793c76730p-45;  // the rest of ln 2
+  constexpr double kLow = 0x1.ef35793c76730p-45;                     // the rest of ln 2
   const Double2 sum = fast_sum(log.octaves * kHigh, log.rest.high);  // 0 or the larger one
   return fast_sum(sum.high, sum.low + (log.octaves * kLow + log.rest.low));
 }

@@ -65,8 +65,8 @@ double nccl_seconds(std::string_view group, std::span<const double> p, std::span
   const double bytes = wire_bytes(group, s[0], s[1]);
   const double link = device.scale_up * (s[0] < 3.0 ? p[kPair] : 1.0);
   const double alpha = (p[kAlpha] + p[kAlphaPerRank] * (s[0] - 1.0)) * kMicro;
-  const double low_latency =
-      alpha * (1.0 + p[kRamp] * portable::log2(1.0 + bytes / kRampBytes)) + bytes / (link * p[kFlags]);
+  const double low_latency = alpha * (1.0 + p[kRamp] * portable::log2(1.0 + bytes / kRampBytes)) +
+                             bytes / (link * p[kFlags]);
   const double line = alpha * p[kLine] + bytes / (link * p[kLineBandwidth]);
   const double bulk = alpha * p[kBulk] + bytes / (link * p[kBulkBandwidth]);
   if (!added_in_switch(group)) return soft_min(kSharpness, {low_latency, line, bulk});

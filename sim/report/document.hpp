@@ -68,11 +68,10 @@ struct Details {
 };
 
 template <class T>
-concept BlockContent =
-    std::same_as<T, Heading> || std::same_as<T, Paragraph> || std::same_as<T, Note> ||
-    std::same_as<T, Table> || std::same_as<T, Plot> || std::same_as<T, KeyFigures> ||
-    std::same_as<T, CodeBlock> || std::same_as<T, Details> || std::same_as<T, PointSet> ||
-    std::same_as<T, WhatIf>;
+concept BlockContent = std::same_as<T, Heading> || std::same_as<T, Paragraph> ||
+    std::same_as<T, Note> || std::same_as<T, Table> || std::same_as<T, Plot> ||
+    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details> ||
+    std::same_as<T, PointSet> || std::same_as<T, WhatIf>;
 
 struct Block {
   std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet,

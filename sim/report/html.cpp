@@ -18,7 +18,7 @@
 namespace fathom::report {
 namespace {
 
-constexpr std::size_t kFilteredRows = 8;         // a shorter table is read at a glance
+constexpr std::size_t kFilteredRows = 8;  // a shorter table is read at a glance
 constexpr std::string_view kNoCalculator =
     "Sliders that recompute this page need a fathom that was built with emscripten "
     "(docs/install.md).";
@@ -258,8 +258,7 @@ std::string head(const Document& document, const Writer& writer) {
                      fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
                      escape_html(without_backticks(document.title)), assets::page_css(),
                      assets::plot_css(), writer.has_explorers() ? assets::explorer_css() : "",
-                     writer.has_what_ifs() ? assets::whatif_css() : "",
-                     script(assets::theme_js()));
+                     writer.has_what_ifs() ? assets::whatif_css() : "", script(assets::theme_js()));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ json slider_json(const WhatIfSlider& slider) {
   json stops = json::array();
   if (!slider.value) stops.push_back(nullptr);  // not known: the first stop
   for (const double stop : slider.stops) stops.push_back(stop);
-  return {{"pointer", slider.pointer}, {"stops", std::move(stops)},
+  return {{"pointer", slider.pointer},      {"stops", std::move(stops)},
           {"value", or_null(slider.value)}, {"needs", slider.needs},
           {"whole", or_null(slider.whole)}, {"whole_unit", slider.whole_unit}};
 }

@@ -10,9 +10,9 @@ namespace fathom::report {
 
 /// One field of a scenario that a reader may move.
 struct WhatIfSlider {
-  std::string pointer;  ///< JSON pointer of the field
-  std::string label;    ///< "Context"
-  std::string unit;     ///< "tokens"; "×" for a factor
+  std::string pointer;          ///< JSON pointer of the field
+  std::string label;            ///< "Context"
+  std::string unit;             ///< "tokens"; "×" for a factor
   std::vector<double> stops;    ///< ascending; the scenario's own value is one of them
   std::optional<double> value;  ///< the scenario's own; absent: not known
   std::string needs;            ///< pointer of the slider without which (at 0) this one is 0
@@ -34,10 +34,10 @@ struct WhatIfFigure {
 /// A scenario to play with: in HTML sliders whose figures the program's own functions recompute
 /// (whatif/calculator.hpp), elsewhere the command that does.
 struct WhatIf {
-  std::string scenario;    ///< JSON, names resolved by `files`
-  std::string document;    ///< JSON, as the reader would write it
-  std::string command;     ///< answers `document`, without output options
-  bool needs_file = false; ///< `command` reads `document` from what-if.json
+  std::string scenario;     ///< JSON, names resolved by `files`
+  std::string document;     ///< JSON, as the reader would write it
+  std::string command;      ///< answers `document`, without output options
+  bool needs_file = false;  ///< `command` reads `document` from what-if.json
   struct File {
     std::string name;
     std::string text;

@@ -59,9 +59,8 @@ json memory_json(const study::Scenario& scenario, const study::Answer& answer) {
 // Devices bought by the hour, busy with this step alone.
 json cost_json(const hw::Price& price, const infer::InferEstimate& estimate) {
   const double per_hour = price.per_device_hour.value;
-  return {
-      {"usd_per_device_hour", per_hour},
-      {"usd_per_million_tokens", 1e6 * per_hour / kSecondsPerHour / estimate.per_device.value}};
+  return {{"usd_per_device_hour", per_hour},
+          {"usd_per_million_tokens", 1e6 * per_hour / kSecondsPerHour / estimate.per_device.value}};
 }
 
 }  // namespace

@@ -31,9 +31,9 @@ json estimated(const json& scenario) {
 }  // namespace
 
 TEST_CASE("what if nothing changes is the estimate itself", "[whatif]") {
-  const auto* name = GENERATE("deepseek-v3-h800-decode", "deepseek-v3-h800-prefill",
-                              "deepseek-v3.2-h200-decode", "deepseek-v4-flash-b200-decode",
-                              "llama-3.1-70b-h100-tp8");
+  const auto* name =
+      GENERATE("deepseek-v3-h800-decode", "deepseek-v3-h800-prefill", "deepseek-v3.2-h200-decode",
+               "deepseek-v4-flash-b200-decode", "llama-3.1-70b-h100-tp8");
   CAPTURE(name);
   CHECK(asked(example(name), json::object()) == estimated(example(name)));
 }
@@ -76,8 +76,8 @@ TEST_CASE("memory twice as fast takes between half and all of the time", "[whati
 }
 
 TEST_CASE("a token costs the price of the devices over what they produce", "[whatif]") {
-  const json answer = asked(example("deepseek-v3-h800-decode"),
-                            {{"/hardware_change/usd_per_device_hour", 3.6}});
+  const json answer =
+      asked(example("deepseek-v3-h800-decode"), {{"/hardware_change/usd_per_device_hour", 3.6}});
   const double rate = answer["estimate"]["tokens_per_s_per_device"];
   // 3.6 USD an hour are 0.001 USD a second.
   CHECK(answer["cost"]["usd_per_million_tokens"].get<double>() ==

@@ -26,9 +26,9 @@ constexpr double kUsualAcceptance = 0.85;
 // Without a limit in the model's configuration: the longest contexts that models advertise.
 constexpr double kLongestContext = 1048576.0;
 
-const std::vector<double> kFactors{0.25, 0.33, 0.5, 0.6, 0.7, 0.8,  0.9, 1.0, 1.1,
+const std::vector<double> kFactors{0.25, 0.33, 0.5, 0.6, 0.7,  0.8, 0.9, 1.0, 1.1,
                                    1.2,  1.3,  1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0};
-const std::vector<double> kPrices{0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0,
+const std::vector<double> kPrices{0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0,  2.5,  3.0,
                                   3.5,  4.0, 4.5,  5.0, 6.0,  7.0, 8.0,  10.0, 12.0, 15.0};
 
 // 1, 2, 3, 4, 6, 8, 12, …: half an octave or less apart, whole.
@@ -96,7 +96,8 @@ struct Inputs {
     const auto drafts = static_cast<double>(q.draft_tokens);
     std::vector<double> counts;
     for (double k = 0.0; k <= std::max(4.0, drafts); k += 1.0) counts.push_back(k);
-    out.push_back(slider("/workload/draft_tokens", "Drafts", "per step", std::move(counts), drafts));
+    out.push_back(
+        slider("/workload/draft_tokens", "Drafts", "per step", std::move(counts), drafts));
     std::vector<double> shares;
     for (int percent = 0; percent <= 100; percent += 5) shares.push_back(percent / 100.0);
     out.push_back(slider("/workload/acceptance", "Acceptance", "of drafts", std::move(shares),
@@ -169,9 +170,9 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   std::vector<Block> out{Heading{.level = 2, .text = "What if"}};
   auto packed = whatif::self_contained(document, scenario);
   if (const auto* bound = std::get_if<whatif::Bound>(&packed)) {
-    out.emplace_back(Note{
-        NoteKind::info, fmt::format("This scenario cannot be recomputed in a page: {}.",
-                                    bound->reason)});
+    out.emplace_back(
+        Note{NoteKind::info,
+             fmt::format("This scenario cannot be recomputed in a page: {}.", bound->reason)});
     return out;
   }
   auto& mine = std::get<whatif::SelfContained>(packed);
@@ -191,8 +192,45 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   return out;
 }
 
+namespace {
+
+// The machine as the request prices it, and one instance at its batch.
+json decode_document(const study::PlanRequest& request, const study::ClusterPlan& plan) {
+  Scenario s;
+  s.read = request.read_options;
+  s.model = request.model;
+  s.cluster = request.hardware[plan.hardware];
+  s.efficiency = request.efficiency;
+  s.plan = plan.decode.plan;
+  s.options = request.options;
+  s.options.precision = study::precisions(request)[plan.decode.precision].precision;
+  s.workload = study::decode_query(request, plan.decode.batch, plan.decode.draft_tokens);
+  if (request.price_override.contains(s.cluster.id))
+    s.change.usd_per_device_hour = study::device_price(request, s.cluster);
+  return study::to_json(s);
+}
+
+}  // namespace
+
+std::vector<Block> what_if_blocks(const study::PlanResult& result) {
+  const study::ClusterPlan* plan = study::smallest_cluster(result);
+  if (plan == nullptr) return {};
+  const json document = decode_document(result.request, *plan);
+  const Scenario scenario = study::parse_scenario(document, "the smallest cluster#");
+  const study::Answer answer = study::evaluate(scenario);
+  const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
+  if (estimate == nullptr || infer::to_json(*estimate) != infer::to_json(plan->decode.estimate))
+    return {};
+  std::vector<Block> out = what_if_blocks(document, scenario, answer, "");
+  out.insert(out.begin() + 1,
+             Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
+                                   "devices, at the batch that the plan runs.",
+                                   estimate->devices, plan->devices)});
+  return out;
+}
+
 void insert_what_if(Document& page, std::vector<Block> blocks, const std::string& rest) {
-  blocks.emplace_back(Heading{.level = 2, .text = rest});
+  if (!rest.empty()) blocks.emplace_back(Heading{.level = 2, .text = rest});
   const auto key = std::ranges::find_if(page.blocks, [](const Block& block) {
     return std::holds_alternative<KeyFigures>(block.content);
   });

@@ -5,6 +5,7 @@
 
 #include "report/document.hpp"
 #include "study/evaluate.hpp"
+#include "study/plan_search.hpp"
 
 namespace fathom::report {
 
@@ -15,7 +16,13 @@ namespace fathom::report {
 std::vector<Block> what_if_blocks(const nlohmann::json& document, const study::Scenario& scenario,
                                   const study::Answer& answer, const std::string& command);
 
-/// Puts them where a page's readers find them, below its key figures, and a heading over the rest.
+/// The same for one decoding instance of the smallest cluster; nothing where there is none, or
+/// where the search looked at it with anything but a scenario's means (slower kernels, a sampled
+/// load).
+std::vector<Block> what_if_blocks(const study::PlanResult& result);
+
+/// Puts them where a page's readers find them, below its key figures, and a heading over the rest,
+/// if that has none.
 void insert_what_if(Document& page, std::vector<Block> blocks, const std::string& rest);
 
 }  // namespace fathom::report
