@@ -18,6 +18,7 @@
 #include "report/csv.hpp"
 #include "report/document_json.hpp"
 #include "report/html.hpp"
+#include "report/in_language.hpp"
 #include "report/markdown.hpp"
 #include "report/svg.hpp"
 #include "report/terminal.hpp"
@@ -68,9 +69,10 @@ const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
   return nullptr;
 }
 
-std::string render(const report::Document& document, const nlohmann::json& data,
+std::string render(const report::Document& answer, const nlohmann::json& data,
                    const OutputOptions& options) {
   if (options.format == "json") return dump_json(data);
+  const report::Document document = report::in_language(answer);
   if (options.format == "markdown") return report::render_markdown(document);
   if (options.format == "html") return report::render_html(document);
   if (options.format == "csv") return report::render_csv(document);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lang/language.hpp"
 #include "report/assets.hpp"
 #include "report/chart.hpp"
 #include "report/csv.hpp"
@@ -17,6 +18,8 @@
 
 namespace fathom::report {
 namespace {
+
+using lang::tr;
 
 constexpr std::size_t kFilteredRows = 8;  // a shorter table is read at a glance
 constexpr std::string_view kNoCalculator =
@@ -102,9 +105,9 @@ std::string contents(const std::vector<Section>& sections) {
                        std::max(2, section.level), section.anchor, html_inline(section.text));
   }
   return fmt::format(
-      "<nav id=\"contents\" aria-label=\"Contents\">\n<h2>Contents</h2>\n<ol>\n{}"
-      "<li class=\"level-2\"><a href=\"#provenance\">Provenance</a></li>\n</ol>\n</nav>\n",
-      out);
+      "<nav id=\"contents\" aria-label=\"{1}\">\n<h2>{1}</h2>\n<ol>\n{0}"
+      "<li class=\"level-2\"><a href=\"#provenance\">{2}</a></li>\n</ol>\n</nav>\n",
+      out, tr("Contents"), tr("Provenance"));
 }
 
 class Writer {
@@ -230,7 +233,7 @@ std::string provenance(const Metadata& metadata, bool has_figures) {
 
 // The policy makes the promise of a self-contained page enforceable by the browser.
 constexpr std::string_view kHead =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -254,11 +257,13 @@ std::string scripts(const Writer& writer) {
 
 std::string head(const Document& document, const Writer& writer) {
   // The theme is chosen before anything is painted.
-  return fmt::format("{}<title>{}</title>\n<style>\n{}{}{}{}</style>\n{}</head>\n",
-                     fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
-                     escape_html(without_backticks(document.title)), assets::page_css(),
-                     assets::plot_css(), writer.has_explorers() ? assets::explorer_css() : "",
-                     writer.has_what_ifs() ? assets::whatif_css() : "", script(assets::theme_js()));
+  return fmt::format(
+      "<!doctype html>\n<html "
+      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}{}</style>\n{}</head>\n",
+      lang::tag(lang::spoken()), fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
+      escape_html(without_backticks(document.title)), assets::page_css(), assets::plot_css(),
+      writer.has_explorers() ? assets::explorer_css() : "",
+      writer.has_what_ifs() ? assets::whatif_css() : "", script(assets::theme_js()));
 }
 
 }  // namespace

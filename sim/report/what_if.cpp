@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "lang/say.hpp"
 #include "report/assets.hpp"
 #include "report/escape.hpp"
 #include "whatif/calculator.hpp"
@@ -87,8 +88,8 @@ std::string what_if_text(const WhatIf& block) {
   if (block.sliders.empty()) return "";
   const WhatIfSlider& first = block.sliders.front();
   const double value = first.value.value_or(first.stops.front());
-  return fmt::format("The same question with another value: `{} --set {}={}`.", block.command,
-                     first.pointer, 2.0 * value);
+  return lang::say("The same question with another value: `{} --set {}={}`.", block.command,
+                   first.pointer, 2.0 * value);
 }
 
 std::string what_if_html(const WhatIf& block, const std::string& id) {
