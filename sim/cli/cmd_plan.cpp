@@ -12,6 +12,7 @@
 #include "core/json_io.hpp"
 #include "report/builders/capacity.hpp"
 #include "report/builders/plan_comparison.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/plan_figures.hpp"
 #include "study/plan_studies.hpp"
 
@@ -99,6 +100,8 @@ int run(const Request& request) {
   report::Document document = report::capacity_document(result, studies);
   document.metadata.inputs.insert(document.metadata.inputs.begin(), named.inputs.begin(),
                                   named.inputs.end());
+  if (request.output.format == "html")
+    report::insert_what_if(document, report::what_if_blocks(result), "");
   emit(std::move(document), study::to_json(result, studies), request.output);
   if (study::smallest_cluster(result) != nullptr) return kOk;
   fmt::print(stderr, "infeasible: no cluster meets the targets\n");

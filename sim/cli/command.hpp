@@ -53,6 +53,9 @@ void print(std::string_view text);
 
 /// The command line as typed, for the metadata of reports; set once by main.
 void remember_command_line(int argc, char** argv);
+/// The same line without --format, --output and --lang: what asks the question, however it is
+/// shown.
+std::string question_line();
 
 /// "fathom 0.1.0 (commit, compiler)".
 std::string version_line();

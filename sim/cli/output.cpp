@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -28,9 +29,9 @@ namespace fathom::cli {
 namespace {
 
 // Set once by main before anything reads it: reports name the command that reproduces them.
-std::string& command_line() {
-  static std::string line;
-  return line;
+std::vector<std::string>& command_words() {
+  static std::vector<std::string> words;
+  return words;
 }
 
 bool is_plain(std::string_view word) {
@@ -51,6 +52,12 @@ std::string quoted(std::string_view word) {
     }
   }
   return out + "'";
+}
+
+std::string command_line() {
+  std::string line = "fathom";
+  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  return line;
 }
 
 void collect_plots(const std::vector<report::Block>& blocks,
@@ -187,10 +194,22 @@ void expect_writable(const std::string& file, std::string_view flag) {
   std::filesystem::remove(probe, error);
 }
 
-void remember_command_line(int argc, char** argv) {
+void remember_command_line(int argc, char** argv) { command_words().assign(argv, argv + argc); }
+
+std::string question_line() {
+  constexpr std::array<std::string_view, 4> kOutput{"--format", "--output", "-o", "--lang"};
+  const std::vector<std::string>& words = command_words();
   std::string line = "fathom";
-  for (int i = 1; i < argc; ++i) line += " " + quoted(argv[i]);
-  command_line() = std::move(line);
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    const std::string_view name = word.substr(0, word.find('='));
+    if (std::ranges::find(kOutput, name) == kOutput.end()) {
+      line += " " + quoted(word);
+    } else if (name.size() == word.size()) {
+      ++i;  // its value
+    }
+  }
+  return line;
 }
 
 std::string version_line() {
