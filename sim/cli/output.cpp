@@ -51,14 +51,19 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
+// Of the first figure, of either kind; empty if there is none.
+std::string first_figure(const std::vector<report::Block>& blocks) {
   for (const report::Block& block : blocks) {
-    if (const auto* plot = std::get_if<report::Plot>(&block.content)) return plot;
+    if (const auto* plot = std::get_if<report::Plot>(&block.content))
+      return report::render_svg(*plot, {.standalone = true});
+    if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
+      return report::render_svg(*plot, {.standalone = true});
     if (const auto* details = std::get_if<report::Details>(&block.content)) {
-      if (const report::Plot* inner = first_plot(details->blocks)) return inner;
+      std::string inner = first_figure(details->blocks);
+      if (!inner.empty()) return inner;
     }
   }
-  return nullptr;
+  return {};
 }
 
 std::string render(const report::Document& document, const nlohmann::json& data,
@@ -68,9 +73,9 @@ std::string render(const report::Document& document, const nlohmann::json& data,
   if (options.format == "html") return report::render_html(document);
   if (options.format == "csv") return report::render_csv(document);
   if (options.format == "svg") {
-    const report::Plot* plot = first_plot(document.blocks);
-    if (plot == nullptr) throw InputError("--format svg: this result has no plot");
-    return report::render_svg(*plot, {.standalone = true});
+    std::string figure = first_figure(document.blocks);
+    if (figure.empty()) throw InputError("--format svg: this result has no plot");
+    return figure;
   }
   if (!options.output.empty() && options.output != "-") return report::render_terminal(document);
   const int width = terminal_width();

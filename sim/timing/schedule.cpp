@@ -193,8 +193,9 @@ class Simulation {
 
   void note(const Choice& choice, Lane lane, Stage stage, Seconds end) const {
     if (record_ == nullptr) return;
-    const std::size_t layer = walkers_[choice.walker].layer;
-    record_->push_back({choice.walker, layer, lane, stage, choice.start, end});
+    const Walker& w = walkers_[choice.walker];
+    const std::size_t task = choice.branch ? PlacedTask::kBranch : w.task;
+    record_->push_back({choice.walker, w.layer, task, lane, stage, choice.start, end});
   }
 
   std::span<const LayerTasks> kinds_;

@@ -10,8 +10,10 @@ namespace fathom::timing {
 
 /// When the scheduler runs one task: a run of a layer's nodes on one lane, or its shared experts.
 struct PlacedTask {
+  static constexpr std::size_t kBranch = LayerTasks::kMax;
   std::size_t micro_batch = 0;
   std::size_t layer = 0;  // place in the sequence
+  std::size_t task = 0;   // place in its layer's chain; kBranch: the shared experts
   mapping::Lane lane = mapping::Lane::compute;
   model::Stage stage = model::Stage::attention_1;
   Seconds start;  // from the first layer's first task
