@@ -185,8 +185,9 @@ json to_json(const LanePlot& plot) {
   check(plot);
   json bars = json::array();
   for (const LaneBar& bar : plot.bars) {
-    json facts = json::object();
-    for (const Fact& fact : bar.facts) facts[clean(fact.name)] = clean(fact.text);
+    json facts = json::array();
+    for (const Fact& fact : bar.facts)
+      facts.push_back({{"name", clean(fact.name)}, {"text", clean(fact.text)}});
     bars.push_back({{"lane", bar.lane},
                     {"group", bar.group},
                     {"start", number_json(bar.start)},

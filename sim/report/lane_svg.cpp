@@ -20,6 +20,7 @@ constexpr double kLane = 24;             // height of a bar
 constexpr double kGap = 6;               // between lanes
 constexpr double kWidestName = 210;      // of a lane, in pixels; longer ones end in an ellipsis
 constexpr double kTitleCharacters = 74;  // as in plot_frame.cpp
+constexpr int kFewest = 4;               // characters of a shortened label that still say something
 constexpr double kThinnest = 0.75;       // a bar that is shorter is still seen
 
 struct LaneFrame {
@@ -44,10 +45,10 @@ double legend_width(const std::string& group) {
 }
 
 // As many characters as fit; names of models and hosts may be long.
-std::string shortened(const std::string& name, double room) {
-  if (text_width(name, kFontSize) <= room) return name;
+std::string shortened(const std::string& name, double room, double size) {
+  if (text_width(name, size) <= room) return name;
   std::string out = name;
-  while (!out.empty() && text_width(out + "…", kFontSize) > room) {
+  while (!out.empty() && text_width(out + "…", size) > room) {
     do {
       out.pop_back();
     } while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U);
@@ -143,7 +144,7 @@ std::string draw_axes(const LanePlot& plot, const LaneFrame& frame) {
     if (!tick.label.empty()) out += text_at(x, area.bottom + 17, "tick middle", tick.label);
   }
   for (std::size_t i = 0; i < plot.lanes.size(); ++i) {
-    const std::string name = shortened(plain(plot.lanes[i]), area.left - 12);
+    const std::string name = shortened(plain(plot.lanes[i]), area.left - 12, kFontSize);
     out += text_at(area.left - 7, frame.lane_top(i) + kLane / 2 + 4, "tick end", name);
   }
   if (const std::string title = axis_title(plot.x); !title.empty())
@@ -185,9 +186,9 @@ std::string draw_bar(const LanePlot& plot, const LaneBar& bar, const LaneFrame& 
       width < 3 ? " thin" : "", left, pixels(top), width, pixels(kLane),
       bar.anchor.empty() ? "" : fmt::format(" data-how=\"{}\"", escape_html(bar.anchor)),
       hover(plot, bar));
-  const std::string label = plain(bar.label);
-  if (!label.empty() && text_width(label, kLabelSize) <= width - 8)
-    out += text_at(left + 4, top + kLane / 2 + 4, "inside", label);
+  const std::string label = shortened(plain(bar.label), width - 6, kLabelSize);
+  if (display_width(label) >= std::min(display_width(plain(bar.label)), kFewest))
+    out += text_at(left + 3, top + kLane / 2 + 4, "inside", label);
   return out;
 }
 

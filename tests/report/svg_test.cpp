@@ -62,7 +62,7 @@ TEST_CASE("only a standalone SVG brings its own style", "[report][svg]") {
 }
 
 TEST_CASE("a plot without data says so", "[report][svg]") {
-  CHECK(contains(render_svg({.title = "Nothing"}), "no data"));
+  CHECK(contains(render_svg(Plot{.title = "Nothing"}), "no data"));
 }
 
 TEST_CASE("stacked bars reach the sum of their parts", "[report][svg]") {

@@ -151,7 +151,7 @@
     var lines = wrapped(caption(figure));
     var head = 19 * lines.length + 8;
     function element(name, attributes, content) {
-      var out = document.createElementNS("http://www.w3.org/2000/svg", name);
+      var out = document.createElementNS(source.namespaceURI, name);
       Object.keys(attributes).forEach(function (key) { out.setAttribute(key, attributes[key]); });
       if (content !== undefined) out.textContent = content;
       return out;

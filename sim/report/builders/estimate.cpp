@@ -282,6 +282,7 @@ Document estimate_page(const study::Scenario& scenario, const study::Answer& ans
   if (!scenario.name.empty()) page.blocks.emplace_back(Paragraph{scenario.name});
   page.blocks.emplace_back(key_figures(estimate));
   const std::vector<std::string> anchors = operator_anchors(rows);
+  page.blocks.emplace_back(Heading{2, "Where the time goes", "time"});
   page.blocks.emplace_back(step_timeline(answer));
   page.blocks.emplace_back(time_flame(rows, anchors));
   page.blocks.emplace_back(operator_table(rows, anchors));
@@ -290,6 +291,7 @@ Document estimate_page(const study::Scenario& scenario, const study::Answer& ans
   if (scenario.plan.two_batch_overlap) {
     page.blocks.emplace_back(overlap_table(estimate.step.step));
   }
+  page.blocks.emplace_back(Heading{2, "Memory", "memory"});
   page.blocks.emplace_back(memory_stack(scenario, answer));
   page.blocks.emplace_back(memory_table(scenario, answer));
   if (scenario.plan.pp > 1) {
@@ -298,6 +300,7 @@ Document estimate_page(const study::Scenario& scenario, const study::Answer& ans
              "operators are those of all pipeline stages together; lanes those of "
              "the slowest one"});
   }
+  page.blocks.emplace_back(Heading{2, "Workings, assumptions and sources", "workings"});
   add_mla_note(page, answer);
   page.blocks.emplace_back(estimate_workings(answer, rows, anchors));
   add_assumptions(page, scenario, answer);

@@ -29,16 +29,15 @@ Working latency(const InferEstimate& e) {
             {{"formula", "time between two steps' ends / tokens per step and sequence"},
              {"numbers put in",
               fmt::format("{} / {} = {}", format_seconds(e.step.cycle),
-                          format_significant(e.accepted_tokens, 4), format_seconds(e.latency))},
+                          fmt::format("{:.4g}", e.accepted_tokens), format_seconds(e.latency))},
              {"tokens per step", "1 + p + p² + …, one term per draft, p its acceptance"},
              {"step", "see its own working"}}};
   return {
       anchor(FigureAnchor::latency),
       "TTFT",
       {{"formula", "time between steps' ends of all chunks but the last + the last one's step"},
-       {"numbers put in",
-        fmt::format("{} − {} + {} = {}", format_seconds(e.latency), format_seconds(e.step.latency),
-                    format_seconds(e.step.latency), format_seconds(e.latency))},
+       {"numbers put in", fmt::format("{} + {} = {}", format_seconds(e.latency - e.step.latency),
+                                      format_seconds(e.step.latency), format_seconds(e.latency))},
        {"not in it", "queueing, tokenising, the network to the user"}}};
 }
 
@@ -49,7 +48,7 @@ Working throughput(const InferEstimate& e) {
     out.lines = {
         {"formula", "sequences × tokens per step / time between steps' ends / GPUs"},
         {"numbers put in",
-         fmt::format("{} / {} / {} = {} tokens/s/GPU", format_significant(e.tokens_per_step, 4),
+         fmt::format("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
                      format_seconds(e.step.cycle), e.devices, rate_text(e.per_device))}};
   } else {
     const Seconds busy =
@@ -57,7 +56,7 @@ Working throughput(const InferEstimate& e) {
     out.lines = {
         {"formula", "prompt tokens computed / time the slowest stage is busy / GPUs"},
         {"numbers put in",
-         fmt::format("{} / {} / {} = {} tokens/s/GPU", format_significant(e.tokens_per_step, 4),
+         fmt::format("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
                      format_seconds(busy), e.devices, rate_text(e.per_device))}};
   }
   return out;
@@ -68,7 +67,7 @@ Working speed(const InferEstimate& e) {
           "speed",
           {{"formula", "tokens per step and sequence / time between steps' ends"},
            {"numbers put in",
-            fmt::format("{} / {} = {} tokens/s/user", format_significant(e.accepted_tokens, 4),
+            fmt::format("{} / {} = {} tokens/s/user", fmt::format("{:.4g}", e.accepted_tokens),
                         format_seconds(e.step.cycle), rate_text(e.per_user))}}};
 }
 

@@ -22,7 +22,7 @@ constexpr double kSameTime = 1e-6;  // relative; below it two times are one, rou
 std::string time_text(Seconds time) { return format_seconds(time); }
 std::string bytes_text(Bytes bytes) { return format_si(bytes.value, "B"); }
 std::string rate_text(BytesPerSecond rate) { return format_si(rate.value, "B/s"); }
-std::string number_text(double value) { return format_significant(value, 4); }
+std::string number_text(double value) { return fmt::format("{:.5g}", value); }
 
 class OperatorWorking {
  public:
