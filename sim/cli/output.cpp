@@ -55,7 +55,8 @@ std::string quoted(std::string_view word) {
 
 std::string command_line() {
   std::string line = "fathom";
-  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  for (std::size_t i = 1; i < command_words().size(); ++i)
+    line += " " + quoted(std::string_view(command_words()[i]));
   return line;
 }
 
