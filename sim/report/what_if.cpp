@@ -56,8 +56,8 @@ std::string slider_html(const WhatIfSlider& slider, const std::string& id) {
       "<span class=\"track\"><input type=\"range\" id=\"{2}\" min=\"0\" max=\"{4}\" step=\"1\" "
       "value=\"{5}\"/></span>\n"
       "<span class=\"typed\"><input type=\"number\" aria-label=\"{3}, {6}\" min=\"{7}\" "
-      "max=\"{8}\" step=\"any\" value=\"{9}\"/> <span class=\"unit\">{6}</span></span>\n"
-      "<span class=\"means\"></span>\n</div>\n",
+      "max=\"{8}\" step=\"any\" value=\"{9}\"/> <span class=\"unit\">{6}</span> <span "
+      "class=\"means\"></span></span>\n</div>\n",
       escape_html(slider.pointer),
       last == 0 ? 0.0 : static_cast<double>(own) / static_cast<double>(last), id,
       escape_html(slider.label), last, own, escape_html(slider.unit), slider.stops.front(),

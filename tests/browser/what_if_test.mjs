@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Browser } from "./chromium.mjs";
 
@@ -12,7 +12,7 @@ const [fathom, chromium, source, shots] = process.argv.slice(2);
 const kLargestPage = 3e6;  // bytes
 const kSlowest = 50;       // ms from a move to its figures
 const folder = mkdtempSync(join(tmpdir(), "fathom-what-if-"));
-const environment = { ...process.env, PATH: `${dirname(fathom)}:${process.env.PATH}` };
+const environment = { ...process.env, PATH: `${dirname(resolve(fathom))}:${process.env.PATH}` };
 let broken = 0;
 
 // Dense; MLA with experts, in both phases; sparse attention with drafts; V4; grouped queries with experts.
@@ -108,7 +108,7 @@ async function everySlider(page, name) {
   if (shots) await page.screenshot(join(shots, `what-if-${name}.png`));
   await reset(page);
   const home = await page.run(kState);
-  law(`${name}: reset leads back to the report`, home.unmoved && home.rows.every(([, now, own]) => (now ?? "") === own));
+  law(`${name}: reset leads back to the report`, home.unmoved && home.rows.every(([, now, own]) => Number(now) === Number(own)));
   law(`${name}: every figure of every move is the command line's, digit for digit`, differences.length === 0,
       differences.length === 0 ? `${labels.length} sliders, ${count} figures` : differences.slice(0, 3).join(" | "));
   law(`${name}: a move takes less than ${kSlowest} ms`, slowest < kSlowest, `${slowest.toFixed(1)} ms`);
