@@ -144,7 +144,7 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_flag("--exhaustive", request->exhaustive,
                     "Evaluate what bounds rule out too: the same answer, later");
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Examples:\n"
       "  fathom plan examples/plan-deepseek-v3.json\n"

@@ -272,6 +272,8 @@ std::vector<Finding> examine_this_machine() {
                       "libopenmpi-dev and openmpi-bin", "collectives cannot be measured"),
           module_file("MPI for sweep", "fathom_sweep_mpi.so", "libboost-mpi-dev",
                       "sweeps run in one process, or in shards"),
+          module_file("PNG figures", "fathom_png.so", "librsvg2-dev",
+                      "figures are SVG; pages still save PNG"),
           terminal(),
           locale()};
 }

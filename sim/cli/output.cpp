@@ -20,6 +20,7 @@
 #include "report/html.hpp"
 #include "report/in_language.hpp"
 #include "report/markdown.hpp"
+#include "report/png.hpp"
 #include "report/svg.hpp"
 #include "report/terminal.hpp"
 #include "version.hpp"
@@ -40,7 +41,7 @@ bool is_plain(std::string_view word) {
 }
 
 // Single quotes as a shell reads them, so that the line can be pasted back.
-std::string quoted(std::string_view word) {
+std::string shell_quoted(std::string_view word) {
   if (is_plain(word)) return std::string(word);
   std::string out = "'";
   for (const char c : word) {
@@ -56,18 +57,39 @@ std::string quoted(std::string_view word) {
 std::string command_line() {
   std::string line = "fathom";
   for (std::size_t i = 1; i < command_words().size(); ++i)
-    line += " " + quoted(std::string_view(command_words()[i]));
+    line += " " + shell_quoted(command_words()[i]);
   return line;
 }
 
-const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
+struct Figure {
+  std::string title;
+  std::string svg;
+};
+
+void collect_figures(const std::vector<report::Block>& blocks, std::vector<Figure>& figures) {
   for (const report::Block& block : blocks) {
-    if (const auto* plot = std::get_if<report::Plot>(&block.content)) return plot;
-    if (const auto* details = std::get_if<report::Details>(&block.content)) {
-      if (const report::Plot* inner = first_plot(details->blocks)) return inner;
-    }
+    if (const auto* plot = std::get_if<report::Plot>(&block.content))
+      figures.push_back({plot->title, report::render_svg(*plot, {.standalone = true})});
+    if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
+      figures.push_back({plot->title, report::render_svg(*plot, {.standalone = true})});
+    if (const auto* details = std::get_if<report::Details>(&block.content))
+      collect_figures(details->blocks, figures);
   }
-  return nullptr;
+}
+
+// The figure that --figure names, as a picture of its own.
+std::string picture(const report::Document& document, const OutputOptions& options) {
+  std::vector<Figure> figures;
+  collect_figures(document.blocks, figures);
+  if (figures.empty())
+    throw InputError("--format " + options.format + ": this result has no figure");
+  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > figures.size()) {
+    std::string list;
+    for (std::size_t i = 0; i < figures.size(); ++i)
+      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, figures[i].title);
+    throw InputError(fmt::format("--figure {}: expected {}", options.figure, list));
+  }
+  return figures[static_cast<std::size_t>(options.figure) - 1].svg;
 }
 
 std::string render(const report::Document& answer, const nlohmann::json& data,
@@ -77,11 +99,9 @@ std::string render(const report::Document& answer, const nlohmann::json& data,
   if (options.format == "markdown") return report::render_markdown(document);
   if (options.format == "html") return report::render_html(document);
   if (options.format == "csv") return report::render_csv(document);
-  if (options.format == "svg") {
-    const report::Plot* plot = first_plot(document.blocks);
-    if (plot == nullptr) throw InputError("--format svg: this result has no plot");
-    return report::render_svg(*plot, {.standalone = true});
-  }
+  if (options.format == "svg") return picture(document, options);
+  // Two pixels for each of the picture's: sharp on paper at the width of a column.
+  if (options.format == "png") return report::render_png(picture(document, options), 2);
   if (!options.output.empty() && options.output != "-") return report::render_terminal(document);
   const int width = terminal_width();
   if (width == 0) return report::render_terminal(document);
@@ -148,6 +168,9 @@ void add_output_options(CLI::App& command, OutputOptions& options,
   add_format_option(command, options, formats);
   command.add_option("-o,--output", options.output, "Write to a file, whole or not at all")
       ->option_text("FILE");
+  if (std::ranges::find(formats, "svg") == formats.end()) return;
+  command.add_option("--figure", options.figure, "Which of the figures svg and png show")
+      ->option_text("N [1]");
 }
 
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
@@ -189,7 +212,7 @@ std::string question_line() {
     const std::string_view word = words[i];
     const std::string_view name = word.substr(0, word.find('='));
     if (std::ranges::find(kOutput, name) == kOutput.end()) {
-      line += " " + quoted(word);
+      line += " " + shell_quoted(word);
     } else if (name.size() == word.size()) {
       ++i;  // its value
     }

@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "report/assets.hpp"
 #include "report/escape.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
+#include "report/svg_style.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
@@ -246,7 +246,7 @@ std::string render_svg(const Plot& plot, const SvgOptions& options) {
   if (options.standalone) {
     out +=
         fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    assets::plot_css());
+                    standalone_style());
   }
   const Box& area = frame.area;
   out += fmt::format(
