@@ -155,7 +155,8 @@ std::vector<WhatIfFigure> figures_of(const json& answer, bool decode) {
   add("/estimate/tokens_per_s_per_device", "throughput", "tokens/s/GPU", 1.0);
   add("/cost/usd_per_million_tokens", "cost", "USD/Mtoken", 1.0);
   add("/estimate/step_latency_s", "step", "ms", 1e3);
-  if (decode) add("/estimate/accepted_tokens_per_step", "tokens", "per sequence and step", 1.0);
+  if (decode)
+    add("/estimate/accepted_tokens_per_step", "output tokens", "per sequence and step", 1.0);
   add("/estimate/step/exposed_communication_s", "exposed communication", "ms", 1e3);
   add("/estimate/memory/kv_bytes", "KV cache", "GiB/GPU", 1.0 / kGiB);
   add("/estimate/memory/used_bytes", "memory used", "GiB/GPU", 1.0 / kGiB);
