@@ -321,7 +321,7 @@ std::string render_html(const Document& document) {
       "<h1>{}</h1>\n{}</header>\n",
       html_inline(document.title), finding);
   out += contents(all);
-  out += "<main>\n" + writer.take() + provenance(document.metadata, writer) + "</main>\n" +
+  out += "<main>\n" + writer.take() + "</main>\n" + provenance(document.metadata, writer) +
          scripts(writer) + "</body>\n</html>\n";
   return out;
 }
