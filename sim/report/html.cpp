@@ -34,9 +34,11 @@ std::string header_cell(const Column& column) {
   const std::string unit = unit_in_header(column) ? fmt::format(" <span class=\"unit\">{}</span>",
                                                                 html_inline(column.unit))
                                                   : "";
-  return fmt::format("<th scope=\"col\"{}>{}{}</th>",
-                     column.align == Align::right ? " class=\"n\"" : "", html_inline(column.header),
-                     unit);
+  const std::string key =
+      column.key.empty() ? "" : fmt::format(" title=\"{}\"", escape_html(one_line(column.key)));
+  return fmt::format("<th scope=\"col\"{}{}>{}{}</th>",
+                     column.align == Align::right ? " class=\"n\"" : "", key,
+                     html_inline(column.header), unit);
 }
 
 // A name that leads to how its number came about; assets/workings.js opens it in place.
