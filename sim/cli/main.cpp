@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/language.hpp"
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "core/utf8.hpp"
+#include "lang/language.hpp"
 #include "report/chart.hpp"
 
 namespace fathom::cli {
@@ -177,15 +179,19 @@ std::string version_text() {
 
 int run(int argc, char** argv) {
   int exit_code = kOk;
+  lang::speak(language_of(argc, argv));
   CLI::App app{kDescription, "fathom"};
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.footer(kFooter);
   app.require_subcommand(1);
+  add_language_option(app);
   for (const Verb& verb : kVerbs) {
     verb.add(app, exit_code);
     app.get_subcommand(verb.name)->group(verb.group);
+    if (*verb.group != '\0') add_language_option(*app.get_subcommand(verb.name));
   }
+  turn_help(app);
   if (argc < 2) no_verb("");
   const std::string_view first = argv[1];
   const bool known =

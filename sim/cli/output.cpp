@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -17,7 +18,9 @@
 #include "report/csv.hpp"
 #include "report/document_json.hpp"
 #include "report/html.hpp"
+#include "report/in_language.hpp"
 #include "report/markdown.hpp"
+#include "report/png.hpp"
 #include "report/svg.hpp"
 #include "report/terminal.hpp"
 #include "version.hpp"
@@ -26,9 +29,9 @@ namespace fathom::cli {
 namespace {
 
 // Set once by main before anything reads it: reports name the command that reproduces them.
-std::string& command_line() {
-  static std::string line;
-  return line;
+std::vector<std::string>& command_words() {
+  static std::vector<std::string> words;
+  return words;
 }
 
 bool is_plain(std::string_view word) {
@@ -51,32 +54,57 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-// Of the first figure, of either kind; empty if there is none.
-std::string first_figure(const std::vector<report::Block>& blocks) {
-  for (const report::Block& block : blocks) {
-    if (const auto* plot = std::get_if<report::Plot>(&block.content))
-      return report::render_svg(*plot, {.standalone = true});
-    if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
-      return report::render_svg(*plot, {.standalone = true});
-    if (const auto* details = std::get_if<report::Details>(&block.content)) {
-      std::string inner = first_figure(details->blocks);
-      if (!inner.empty()) return inner;
-    }
-  }
-  return {};
+std::string command_line() {
+  std::string line = "fathom";
+  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  return line;
 }
 
-std::string render(const report::Document& document, const nlohmann::json& data,
+struct Picture {
+  const std::string& title;
+  const report::Block& block;
+};
+
+// Figures of either kind, in the order of the document.
+void collect_pictures(const std::vector<report::Block>& blocks, std::vector<Picture>& out) {
+  for (const report::Block& block : blocks) {
+    if (const auto* plot = std::get_if<report::Plot>(&block.content))
+      out.push_back({plot->title, block});
+    if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
+      out.push_back({plot->title, block});
+    if (const auto* details = std::get_if<report::Details>(&block.content))
+      collect_pictures(details->blocks, out);
+  }
+}
+
+// The figure that --figure names, as a picture of its own.
+std::string picture(const report::Document& document, const OutputOptions& options) {
+  std::vector<Picture> pictures;
+  collect_pictures(document.blocks, pictures);
+  if (pictures.empty())
+    throw InputError("--format " + options.format + ": this result has no figure");
+  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > pictures.size()) {
+    std::string list;
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, pictures[i].title);
+    throw InputError(fmt::format("--figure {}: expected {}", options.figure, list));
+  }
+  const report::Block& block = pictures[static_cast<std::size_t>(options.figure) - 1].block;
+  if (const auto* lanes = std::get_if<report::LanePlot>(&block.content))
+    return report::render_svg(*lanes, {.standalone = true});
+  return report::render_svg(std::get<report::Plot>(block.content), {.standalone = true});
+}
+
+std::string render(const report::Document& answer, const nlohmann::json& data,
                    const OutputOptions& options) {
   if (options.format == "json") return dump_json(data);
+  const report::Document document = report::in_language(answer);
   if (options.format == "markdown") return report::render_markdown(document);
   if (options.format == "html") return report::render_html(document);
   if (options.format == "csv") return report::render_csv(document);
-  if (options.format == "svg") {
-    std::string figure = first_figure(document.blocks);
-    if (figure.empty()) throw InputError("--format svg: this result has no plot");
-    return figure;
-  }
+  if (options.format == "svg") return picture(document, options);
+  // Two pixels for each of the picture's: sharp on paper at the width of a column.
+  if (options.format == "png") return report::render_png(picture(document, options), 2);
   if (!options.output.empty() && options.output != "-") return report::render_terminal(document);
   const int width = terminal_width();
   if (width == 0) return report::render_terminal(document);
@@ -143,6 +171,9 @@ void add_output_options(CLI::App& command, OutputOptions& options,
   add_format_option(command, options, formats);
   command.add_option("-o,--output", options.output, "Write to a file, whole or not at all")
       ->option_text("FILE");
+  if (std::ranges::find(formats, "svg") == formats.end()) return;
+  command.add_option("--figure", options.figure, "Which of the figures svg and png show")
+      ->option_text("N [1]");
 }
 
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
@@ -174,10 +205,22 @@ void expect_writable(const std::string& file, std::string_view flag) {
   std::filesystem::remove(probe, error);
 }
 
-void remember_command_line(int argc, char** argv) {
+void remember_command_line(int argc, char** argv) { command_words().assign(argv, argv + argc); }
+
+std::string question_line() {
+  constexpr std::array<std::string_view, 4> kOutput{"--format", "--output", "-o", "--lang"};
+  const std::vector<std::string>& words = command_words();
   std::string line = "fathom";
-  for (int i = 1; i < argc; ++i) line += " " + quoted(argv[i]);
-  command_line() = std::move(line);
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    const std::string_view name = word.substr(0, word.find('='));
+    if (std::ranges::find(kOutput, name) == kOutput.end()) {
+      line += " " + quoted(word);
+    } else if (name.size() == word.size()) {
+      ++i;  // its value
+    }
+  }
+  return line;
 }
 
 std::string version_line() {

@@ -12,6 +12,7 @@
 #include "report/plot.hpp"
 #include "report/point_set.hpp"
 #include "report/table.hpp"
+#include "report/what_if.hpp"
 #include "report/workings.hpp"
 
 namespace fathom::report {
@@ -70,7 +71,7 @@ struct Details {
 };
 
 using BlockContent = std::variant<Heading, Paragraph, Note, Table, Plot, LanePlot, KeyFigures,
-                                  CodeBlock, Details, PointSet, Workings>;
+                                  CodeBlock, Details, PointSet, WhatIf, Workings>;
 
 template <class T, class... Ts>
 constexpr bool is_one_of(const std::variant<Ts...>* /*any*/) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lang/language.hpp"
 #include "report/assets.hpp"
 #include "report/chart.hpp"
 #include "report/csv.hpp"
@@ -19,7 +20,12 @@
 namespace fathom::report {
 namespace {
 
-constexpr std::size_t kFilteredRows = 8;         // a shorter table is read at a glance
+using lang::tr;
+
+constexpr std::size_t kFilteredRows = 8;  // a shorter table is read at a glance
+constexpr std::string_view kNoCalculator =
+    "Sliders that recompute this page need a fathom that was built with emscripten "
+    "(docs/install.md).";
 constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
@@ -124,9 +130,9 @@ std::string contents(const std::vector<Section>& sections) {
                        std::max(2, section.level), section.anchor, html_inline(section.text));
   }
   return fmt::format(
-      "<nav id=\"contents\" aria-label=\"Contents\">\n<h2>Contents</h2>\n<ol>\n{}"
-      "<li class=\"level-2\"><a href=\"#provenance\">Provenance</a></li>\n</ol>\n</nav>\n",
-      out);
+      "<nav id=\"contents\" aria-label=\"{1}\">\n<h2>{1}</h2>\n<ol>\n{0}"
+      "<li class=\"level-2\"><a href=\"#provenance\">{2}</a></li>\n</ol>\n</nav>\n",
+      out, tr("Contents"), tr("Provenance"));
 }
 
 class Writer {
@@ -204,6 +210,14 @@ class Writer {
         "script.</p></noscript>\n<script type=\"application/json\">{}</script>\n</div>\n",
         ++explorers_, html_inline(points.note), escape_script(points_json(points, kPointBudget)));
   }
+  void operator()(const WhatIf& block) {
+    if (has_calculator()) {
+      out_ += what_if_html(block, fmt::format("what-if-{}", ++what_ifs_));
+      return;
+    }
+    (*this)(Paragraph{what_if_text(block)});
+    (*this)(Note{NoteKind::info, std::string(kNoCalculator)});
+  }
   void operator()(const CodeBlock& code) {
     // A leading newline right after <pre> is dropped by readers, so one more keeps it.
     out_ += "<pre tabindex=\"0\">\n<code>" + escape_html(code.text) + "</code></pre>\n";
@@ -218,6 +232,7 @@ class Writer {
   bool has_figures() const { return figures_ > 0; }
   bool has_charts() const { return charts_; }
   bool has_workings() const { return workings_; }
+  bool has_what_ifs() const { return what_ifs_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -252,6 +267,7 @@ class Writer {
   int explorers_ = 0;
   bool charts_ = false;
   bool workings_ = false;
+  int what_ifs_ = 0;
   std::string out_;
 };
 
@@ -280,11 +296,13 @@ std::string provenance(const Metadata& metadata, const Writer& writer) {
 
 // The policy makes the promise of a self-contained page enforceable by the browser.
 constexpr std::string_view kHead =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n";
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'{}; img-src data:\">\n";
+// Sliders compile the calculator that the page carries; other pages may not compile anything.
+constexpr std::string_view kMayCompile = " 'wasm-unsafe-eval'";
 
 std::string script(std::string_view text) { return fmt::format("<script>\n{}</script>\n", text); }
 
@@ -297,15 +315,19 @@ std::string scripts(const Writer& writer) {
         script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
   if (writer.has_figures()) out += script(assets::figures_js());
   if (writer.has_workings()) out += script(assets::workings_js());
+  if (writer.has_what_ifs()) out += what_if_scripts();
   return out + script(assets::page_js());
 }
 
 std::string head(const Document& document, const Writer& writer) {
   // The theme is chosen before anything is painted.
-  return fmt::format("{}<title>{}</title>\n<style>\n{}{}{}</style>\n{}</head>\n", kHead,
-                     escape_html(without_backticks(document.title)), assets::page_css(),
-                     assets::plot_css(), writer.has_explorers() ? assets::explorer_css() : "",
-                     script(assets::theme_js()));
+  return fmt::format(
+      "<!doctype html>\n<html "
+      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}{}</style>\n{}</head>\n",
+      lang::tag(lang::spoken()), fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
+      escape_html(without_backticks(document.title)), assets::page_css(), assets::plot_css(),
+      writer.has_explorers() ? assets::explorer_css() : "",
+      writer.has_what_ifs() ? assets::whatif_css() : "", script(assets::theme_js()));
 }
 
 }  // namespace

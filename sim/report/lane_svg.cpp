@@ -5,11 +5,11 @@
 #include <string_view>
 
 #include "core/si_format.hpp"
-#include "report/assets.hpp"
 #include "report/escape.hpp"
 #include "report/lane_plot.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
+#include "report/svg_style.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
@@ -19,6 +19,7 @@ constexpr double kLine = 19;             // from one line of text to the next
 constexpr double kLane = 24;             // height of a bar
 constexpr double kGap = 6;               // between lanes
 constexpr double kWidestName = 210;      // of a lane, in pixels; longer ones end in an ellipsis
+constexpr double kWidestGroup = 400;     // of a group in the legend
 constexpr double kTitleCharacters = 74;  // as in plot_frame.cpp
 constexpr int kFewest = 4;               // characters of a shortened label that still say something
 constexpr double kThinnest = 0.75;       // a bar that is shorter is still seen
@@ -40,22 +41,12 @@ struct LaneFrame {
 
 std::string plain(std::string_view text) { return one_line(without_backticks(text)); }
 
-double legend_width(const std::string& group) {
-  return 22 + text_width(plain(group), kFontSize) + 18;
+std::string legend_name(const std::string& group) {
+  return elided(plain(group), kWidestGroup, kFontSize);
 }
 
-// As many characters as fit; names of models and hosts may be long.
-std::string shortened(const std::string& name, double room, double size) {
-  if (text_width(name, size) <= room) return name;
-  std::string out = name;
-  while (!out.empty() && text_width(out + "…", size) > room) {
-    do {
-      out.pop_back();
-    } while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U);
-    // the lead byte of a cut character goes too
-    if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0U) out.pop_back();
-  }
-  return out + "…";
+double legend_width(const std::string& group) {
+  return 22 + text_width(legend_name(group), kFontSize) + 18;
 }
 
 Scale x_scale(const LanePlot& plot) {
@@ -125,7 +116,7 @@ std::string draw_legend(const LanePlot& plot, const LaneFrame& frame) {
           "<g class=\"{}\"><rect class=\"span\" x=\"{}\" y=\"{}\" width=\"14\" "
           "height=\"12\"/></g>",
           series_class(group), pixels(x), pixels(y - 6));
-      out += text_at(x + 20, y + 4, "tick", plot.groups[group]);
+      out += text_at(x + 20, y + 4, "tick", legend_name(plot.groups[group]));
       x += legend_width(plot.groups[group]);
     }
     y += kLine;
@@ -144,7 +135,7 @@ std::string draw_axes(const LanePlot& plot, const LaneFrame& frame) {
     if (!tick.label.empty()) out += text_at(x, area.bottom + 17, "tick middle", tick.label);
   }
   for (std::size_t i = 0; i < plot.lanes.size(); ++i) {
-    const std::string name = shortened(plain(plot.lanes[i]), area.left - 12, kFontSize);
+    const std::string name = elided(plain(plot.lanes[i]), area.left - 12, kFontSize);
     out += text_at(area.left - 7, frame.lane_top(i) + kLane / 2 + 4, "tick end", name);
   }
   if (const std::string title = axis_title(plot.x); !title.empty())
@@ -186,7 +177,8 @@ std::string draw_bar(const LanePlot& plot, const LaneBar& bar, const LaneFrame& 
       width < 3 ? " thin" : "", left, pixels(top), width, pixels(kLane),
       bar.anchor.empty() ? "" : fmt::format(" data-how=\"{}\"", escape_html(bar.anchor)),
       hover(plot, bar));
-  const std::string label = shortened(plain(bar.label), width - 6, kLabelSize);
+  if (bar.label.empty()) return out;
+  const std::string label = elided(plain(bar.label), width - 6, kLabelSize);
   if (display_width(label) >= std::min(display_width(plain(bar.label)), kFewest))
     out += text_at(left + 3, top + kLane / 2 + 4, "inside", label);
   return out;
@@ -250,7 +242,7 @@ std::string render_svg(const LanePlot& plot, const SvgOptions& options) {
   if (options.standalone)
     out +=
         fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    assets::plot_css());
+                    standalone_style());
   double y = 22;
   for (const std::string& line : frame.title_lines) {
     out += text_at(4, y, "title", line);

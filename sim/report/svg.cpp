@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "report/assets.hpp"
 #include "report/escape.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
+#include "report/svg_style.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
@@ -52,7 +52,7 @@ std::string draw_legend(const Plot& plot, const Frame& frame) {
     double x = 4;
     for (const std::size_t index : row) {
       out += legend_sample(plot.series[index], index, x, y);
-      out += text_at(x + 26, y + 4, "tick", plot.series[index].name);
+      out += text_at(x + 26, y + 4, "tick", legend_name(plot.series[index]));
       x += legend_entry_width(plot.series[index]);
     }
     y += 19;
@@ -246,7 +246,7 @@ std::string render_svg(const Plot& plot, const SvgOptions& options) {
   if (options.standalone) {
     out +=
         fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    assets::plot_css());
+                    standalone_style());
   }
   const Box& area = frame.area;
   out += fmt::format(

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "core/portable_math.hpp"
 #include "forms/deepep.hpp"
 #include "forms/form.hpp"
 #include "net/collective_time.hpp"
@@ -49,7 +50,7 @@ struct Evaluation {
     const Seconds bare = alone;
     hw::RatioTable::Answer ratio;
     if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape.first(form.columns.size()));
-    if (ratio.covered) alone *= std::exp(ratio.log_ratio);
+    if (ratio.covered) alone *= portable::exp(ratio.log_ratio);
     const Seconds answer = std::max(alone - fitted->launch_gap, kShortestLeft * alone);
     if (trace != nullptr)
       trace->push_back({use, {shape.begin(), shape.end()}, bare, alone / bare, answer});

@@ -37,7 +37,7 @@ function makePages() {
   const pages = kReports.map((name) => { run(["report", name, "--format", "html", "-o", name + ".html"]); return name; });
   const more = {
     "estimate-decode": ["estimate", join(source, "examples/deepseek-v3-h800-decode.json")],
-    "estimate-prefill": ["estimate", join(source, "examples/llama-3.1-70b-h100-tp8.json"), "--phase", "prefill", "--prompts", "4", "--prompt-tokens", "4096"],
+    "estimate-prefill": ["estimate", join(source, "examples/deepseek-v3-h800-prefill.json")],
     plan: ["plan", join(source, "examples/plan-deepseek-v3.json"), "--sensitivity"],
     model: ["model", "deepseek-v3"],
     hardware: ["hardware", "show", "h800"],
@@ -92,11 +92,11 @@ function hostileSpec(name, { model, hardware }) {
 function hostileTables() {
   const tables = join(folder, "=tables <script>window.owned = 1");
   mkdirSync(tables);
-  const lines = ["op,dtype,kernel,m,n,k,latency_us"];
+  const lines = ["op,device,stack,dtype,kernel,m,n,k,latency_us"];
   const kernel = `"=2+3 </script><script>window.owned = 1</script>"`;
   for (const m of [1, 16, 64, 128, 256, 1024]) {
     for (const n of [1024, 2048, 4096, 8192]) {
-      for (const k of [1024, 4096, 7168]) lines.push(`gemm,bf16,${kernel},${m},${n},${k},${5 + (2 * m * n * k) / 6e8 + (2 * n * k) / 2.5e6}`);
+      for (const k of [1024, 4096, 7168]) lines.push(`gemm,h100-sxm,${kernel},bf16,,${m},${n},${k},${5 + (2 * m * n * k) / 6e8 + (2 * n * k) / 2.5e6}`);
     }
   }
   writeFileSync(join(tables, "h100-sxm.csv"), lines.join("\n") + "\n");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
@@ -21,7 +22,7 @@ LanePlot error_bars(std::string title, std::string lane_label, std::vector<Error
                 .groups = {"up to p90", "up to the median"}};
   std::ranges::stable_sort(rows, std::ranges::greater{}, &ErrorRow::p90);
   if (rows.size() > kMostRows) {
-    plot.note = fmt::format("The {} with the largest errors of {}.", kMostRows, rows.size());
+    plot.note = lang::say("The {} with the largest errors of {}.", kMostRows, rows.size());
     rows.resize(kMostRows);
   }
   for (const ErrorRow& row : rows) {

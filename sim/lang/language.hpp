@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+/// What readers read, in their language. English is written in the sources and is the key of the
+/// catalogue (zh/*.json). A whole text is looked up where it is shown, by tr(); a sentence with
+/// figures in it is filled by say() (say.hpp), which looks up its template. Identifiers, JSON, CSV
+/// and databases are data and know no language.
+namespace fathom::lang {
+
+enum class Language : std::uint8_t { english, chinese };
+
+std::string_view name(Language language);  ///< "en", "zh"
+std::string_view tag(Language language);   ///< as HTML and BCP 47 have it: "en", "zh-CN"
+
+/// "en" or "zh", also with a region or a coding behind it ("zh_CN.UTF-8"); else nothing.
+std::optional<Language> language_named(std::string_view text);
+
+/// The language of this process, English at first. Like a locale it is set before threads start.
+Language spoken();
+void speak(Language language);
+
+/// The catalogue's text for `english` in the language spoken; `english` itself in English and where
+/// the catalogue has none. The view lives as long as the process, or as `english`.
+std::string_view tr(std::string_view english);
+
+struct Entry {
+  std::string english;
+  std::string chinese;
+  std::string_view file;  ///< "zh/help.json"
+};
+
+/// All entries, ascending by their English text. BugError-like std::logic_error when a file of the
+/// catalogue is no object of texts or two entries share their English.
+std::span<const Entry> catalogue();
+
+}  // namespace fathom::lang
