@@ -40,9 +40,11 @@ std::string header_cell(const Column& column) {
   const std::string unit = unit_in_header(column) ? fmt::format(" <span class=\"unit\">{}</span>",
                                                                 html_inline(column.unit))
                                                   : "";
-  return fmt::format("<th scope=\"col\"{}>{}{}</th>",
-                     column.align == Align::right ? " class=\"n\"" : "", html_inline(column.header),
-                     unit);
+  const std::string key =
+      column.key.empty() ? "" : fmt::format(" title=\"{}\"", escape_html(one_line(column.key)));
+  return fmt::format("<th scope=\"col\"{}{}>{}{}</th>",
+                     column.align == Align::right ? " class=\"n\"" : "", key,
+                     html_inline(column.header), unit);
 }
 
 // A name that leads to how its number came about; assets/workings.js opens it in place.
@@ -228,9 +230,9 @@ class Writer {
 
   bool has_explorers() const { return explorers_ > 0; }
   bool has_figures() const { return figures_ > 0; }
-  bool has_what_ifs() const { return what_ifs_ > 0; }
   bool has_charts() const { return charts_; }
   bool has_workings() const { return workings_; }
+  bool has_what_ifs() const { return what_ifs_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -263,9 +265,9 @@ class Writer {
   int tables_ = 0;
   int figures_ = 0;
   int explorers_ = 0;
-  int what_ifs_ = 0;
   bool charts_ = false;
   bool workings_ = false;
+  int what_ifs_ = 0;
   std::string out_;
 };
 
@@ -311,9 +313,9 @@ std::string scripts(const Writer& writer) {
   if (writer.has_explorers())
     out +=
         script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
-  if (writer.has_what_ifs()) out += what_if_scripts();
   if (writer.has_figures()) out += script(assets::figures_js());
   if (writer.has_workings()) out += script(assets::workings_js());
+  if (writer.has_what_ifs()) out += what_if_scripts();
   return out + script(assets::page_js());
 }
 
@@ -343,7 +345,7 @@ std::string render_html(const Document& document) {
       "<h1>{}</h1>\n{}</header>\n",
       html_inline(document.title), finding);
   out += contents(all);
-  out += "<main>\n" + writer.take() + provenance(document.metadata, writer) + "</main>\n" +
+  out += "<main>\n" + writer.take() + "</main>\n" + provenance(document.metadata, writer) +
          scripts(writer) + "</body>\n</html>\n";
   return out;
 }

@@ -28,6 +28,7 @@ struct Column {
   std::string unit;  ///< of the stored number: "ms", "GiB", "tokens/s"
   Align align = Align::right;
   NumberFormat format = NumberFormat::significant;
+  std::string key;  ///< for machines, where the header does not make it: "tokens_per_s_per_user"
   bool operator==(const Column&) const = default;
 };
 

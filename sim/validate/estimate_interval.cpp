@@ -16,10 +16,16 @@ std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenari
   std::vector<double> latency;
   std::vector<double> per_device;
   const Setup setup{scenario};
+  Variations variations{setup};
+  std::optional<study::Answer> answer;
   for (const Draw& draw : draws(count, kSeed)) {
-    const Setup drawn = varied(setup, draw, {});
-    const study::Answer answer = study::evaluate(std::get<study::Scenario>(drawn));
-    const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
+    auto& drawn = std::get<study::Scenario>(variations.at(draw, {}));
+    if (answer) {
+      study::evaluate_again(drawn, *answer);
+    } else {
+      answer = study::evaluate(drawn);
+    }
+    const auto* estimate = std::get_if<infer::InferEstimate>(&answer->outcome);
     if (estimate == nullptr) return std::nullopt;
     latency.push_back(estimate->latency.value);
     per_device.push_back(estimate->per_device.value);

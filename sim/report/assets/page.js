@@ -28,6 +28,7 @@
       var button = document.createElement("button");
       button.type = "button";
       button.append.apply(button, Array.from(head.childNodes));
+      if (!button.textContent.trim()) button.setAttribute("aria-label", "Sort by column " + (index + 1));
       head.append(button);
       button.addEventListener("click", function () {
         announce(table);

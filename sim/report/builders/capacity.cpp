@@ -9,6 +9,8 @@
 #include "core/si_format.hpp"
 #include "report/builders/capacity_studies.hpp"
 #include "report/builders/cells.hpp"
+#include "report/builders/decode_instance.hpp"
+#include "report/builders/estimate_figures.hpp"
 
 namespace fathom::report {
 namespace {
@@ -267,6 +269,11 @@ void add_winners(std::vector<Block>& blocks, const PlanResult& result,
   blocks.push_back(memory_plot(plans));
   blocks.push_back(memory_table(plans));
   blocks.push_back(Heading{level, "Where the time goes", "time"});
+  if (const auto instance = decode_instance(result)) {
+    blocks.push_back(Paragraph{"One decoding instance of the smallest cluster:"});
+    blocks.push_back(step_timeline(instance->answer));
+    blocks.push_back(time_flame(study::operator_rows(instance->answer), {}));
+  }
   blocks.push_back(time_table(plans));
   blocks.push_back(evidence_table(plans));
 }

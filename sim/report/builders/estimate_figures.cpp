@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 #include "study/class_memory.hpp"
 #include "timing/timeline.hpp"
@@ -29,8 +30,8 @@ constexpr double kRounding = 1e-9;       // of a step: shorter idle times are ro
 
 // The innermost link and the outermost one, as their profile names them.
 std::string lane_name(Lane lane, const hw::Cluster& cluster) {
-  if (lane == Lane::intra_node) return fmt::format("in node: {}", cluster.tiers.front().name);
-  if (lane == Lane::inter_node) return fmt::format("between: {}", cluster.tiers.back().name);
+  if (lane == Lane::intra_node) return lang::say("in node: {}", cluster.tiers.front().name);
+  if (lane == Lane::inter_node) return lang::say("between: {}", cluster.tiers.back().name);
   return std::string(mapping::name(lane));
 }
 
@@ -126,7 +127,7 @@ class Timeline {
   }
 
   LanePlot plot() {
-    LanePlot plot{.x = {.label = fmt::format("time since layer {} begins", layers_.first + 1),
+    LanePlot plot{.x = {.label = lang::say("time since layer {} begins", layers_.first + 1),
                         .unit = "us",
                         .min = 0.0,
                         .max = (window_.to - window_.from).value / kMicro},
@@ -180,9 +181,9 @@ class Timeline {
     const std::string layers =
         fmt::format("{} to {} of {}", layers_.first + 1, layers_.second, program_.sequence.size());
     if (waiting < kRounding)
-      return fmt::format("Layers {}: {}, compute never waits", layers, format_seconds(length));
-    return fmt::format("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
-                       share_text(waiting));
+      return lang::say("Layers {}: {}, compute never waits", layers, format_seconds(length));
+    return lang::say("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
+                     share_text(waiting));
   }
 
   std::string note() const {
@@ -280,8 +281,8 @@ class Flame {
   std::string title() const {
     const auto longest = std::ranges::max_element(rows_, {}, &OperatorRow::share);
     if (longest == rows_.end()) return "Where the time goes";
-    return fmt::format("Where the time goes: {} takes {} of {}", longest->name,
-                       share_text(longest->share), format_seconds(Seconds{end_ * kMilli}));
+    return lang::say("Where the time goes: {} takes {} of {}", longest->name,
+                     share_text(longest->share), format_seconds(Seconds{end_ * kMilli}));
   }
 
   const std::vector<OperatorRow>& rows_;
@@ -330,9 +331,9 @@ LanePlot memory_stack(const study::Scenario& scenario, const study::Answer& answ
     const double available = gib(memory.front().available);
     plot.references = {{.kind = ReferenceKind::vertical,
                         .value = available,
-                        .label = fmt::format("usable {} GiB", format_significant(available))}};
+                        .label = lang::say("usable {} GiB", format_significant(available))}};
   }
-  plot.title = fmt::format("The fullest GPU holds {} of its usable memory", share_text(fullest));
+  plot.title = lang::say("The fullest GPU holds {} of its usable memory", share_text(fullest));
   return plot;
 }
 

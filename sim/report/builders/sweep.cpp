@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "core/si_format.hpp"
@@ -14,13 +16,19 @@ namespace {
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
 
-Column table_column(const sweep::Column& column, const std::string& header) {
+Column plain_column(const sweep::Column& column, const std::string& header) {
   if (column.kind == sweep::ColumnKind::text) return text_column(header);
   const NumberFormat format = format_of(column);
   const char* unit = format == NumberFormat::seconds        ? "s"
                      : format == NumberFormat::bytes_binary ? "B"
                                                             : "";
   return number_column(header, unit, format);
+}
+
+Column table_column(const sweep::Column& column, const std::string& header) {
+  Column out = plain_column(column, header);
+  out.key = column.name;
+  return out;
 }
 
 Cell cell(const sweep::Column& column, double value) {
@@ -64,7 +72,7 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
     table.columns.push_back(table_column(column, header_of(layout, column.name)));
   }
   for (const std::size_t i : results)
-    table.columns.push_back(table_column(layout.results[i], layout.results[i].name));
+    table.columns.push_back(table_column(layout.results[i], header_of(layout, layout.results[i].name)));
   for (const sweep::Row* row : rows) {
     std::vector<Cell> cells{row->number};
     for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
@@ -75,7 +83,7 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
 }
 
 std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
-  return fmt::format("{} {}", o.maximize ? "highest" : "lowest", layout.results[o.column].name);
+  return fmt::format("{} {}", o.maximize ? "highest" : "lowest", header_of(layout, layout.results[o.column].name));
 }
 
 // One column per objective: a row of a database is too wide to read across.
@@ -112,15 +120,15 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
   }
   for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
     if (s.layout.results[i].name == "selected") continue;
-    add(s.layout.results[i], s.layout.results[i].name,
+    add(s.layout.results[i], header_of(s.layout, s.layout.results[i].name),
         [i](const sweep::Row& row) { return row.results[i]; });
   }
   out.blocks.push_back(std::move(table));
 }
 
 Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
-  const std::string& x = s.layout.results[s.objectives[0].column].name;
-  const std::string& y = s.layout.results[s.objectives[1].column].name;
+  const std::string x = header_of(s.layout, s.layout.results[s.objectives[0].column].name);
+  const std::string y = header_of(s.layout, s.layout.results[s.objectives[1].column].name);
   Plot plot{.title = fmt::format("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
@@ -219,14 +227,37 @@ NumberFormat format_of(const sweep::Column& column) {
                                                    : NumberFormat::significant;
 }
 
-// "/plan/tp" is tp to a reader, unless another column ends so too.
+// Results by their names; "/plan/tp" is tp to a reader and "/workload/context_tokens" context
+// tokens, unless another column ends so too.
 std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLabels{
+      {{"tpot_s", "TPOT"},
+       {"ttft_s", "TTFT"},
+       {"tokens_per_s_per_user", "tokens/s per user"},
+       {"tokens_per_s_per_device", "tokens/s per GPU"},
+       {"usd_per_million_tokens", "USD per million tokens"},
+       {"devices", "GPUs of an instance"},
+       {"step_s", "step"},
+       {"exposed_communication_s", "exposed communication"},
+       {"memory_used_bytes", "memory used"},
+       {"kv_cache_bytes", "KV cache"},
+       {"max_sequences_per_replica", "sequences that fit per replica"},
+       {"compute_share", "bound by compute"},
+       {"memory_share", "bound by memory"},
+       {"network_share", "bound by network"},
+       {"selected", "selected"}}};
+  const auto label = std::ranges::find(kLabels, std::string_view(name),
+                                       &std::pair<std::string_view, std::string_view>::first);
+  if (label != kLabels.end()) return std::string(label->second);
   const auto last = [](const std::string& pointer) {
     return pointer.substr(pointer.rfind('/') + 1);
   };
   const auto alike = std::ranges::count_if(
       layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
-  return alike == 1 ? last(name) : name;
+  if (alike > 1) return name;
+  std::string out = last(name);
+  std::ranges::replace(out, '_', ' ');
+  return out;
 }
 
 Document sweep_document(const SweepPage& page) {

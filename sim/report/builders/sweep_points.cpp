@@ -44,7 +44,7 @@ void add_result(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
   const sweep::Column& column = s.layout.results[index];
   add(out,
       {.name = column.name,
-       .header = column.name,
+       .header = header_of(s.layout, column.name),
        .format = format_of(column),
        .better = better,
        .texts = column.texts},

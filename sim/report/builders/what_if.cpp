@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/json_io.hpp"
+#include "report/builders/decode_instance.hpp"
 #include "whatif/estimate_json.hpp"
 #include "whatif/self_contained.hpp"
 
@@ -193,40 +194,16 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   return out;
 }
 
-namespace {
-
-// The machine as the request prices it, and one instance at its batch.
-json decode_document(const study::PlanRequest& request, const study::ClusterPlan& plan) {
-  Scenario s;
-  s.read = request.read_options;
-  s.model = request.model;
-  s.cluster = request.hardware[plan.hardware];
-  s.efficiency = request.efficiency;
-  s.plan = plan.decode.plan;
-  s.options = request.options;
-  s.options.precision = study::precisions(request)[plan.decode.precision].precision;
-  s.workload = study::decode_query(request, plan.decode.batch, plan.decode.draft_tokens);
-  if (request.price_override.contains(s.cluster.id))
-    s.change.usd_per_device_hour = study::device_price(request, s.cluster);
-  return study::to_json(s);
-}
-
-}  // namespace
-
 std::vector<Block> what_if_blocks(const study::PlanResult& result) {
-  const study::ClusterPlan* plan = study::smallest_cluster(result);
-  if (plan == nullptr) return {};
-  const json document = decode_document(result.request, *plan);
-  const Scenario scenario = study::parse_scenario(document, "the smallest cluster#");
-  const study::Answer answer = study::evaluate(scenario);
-  const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
-  if (estimate == nullptr || infer::to_json(*estimate) != infer::to_json(plan->decode.estimate))
-    return {};
-  std::vector<Block> out = what_if_blocks(document, scenario, answer, "");
+  json document;
+  const auto instance = decode_instance(result, &document);
+  if (!instance) return {};
+  const auto& estimate = std::get<infer::InferEstimate>(instance->answer.outcome);
+  std::vector<Block> out = what_if_blocks(document, instance->scenario, instance->answer, "");
   out.insert(out.begin() + 1,
              Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
                                    "devices, at the batch that the plan runs.",
-                                   estimate->devices, plan->devices)});
+                                   estimate.devices, study::smallest_cluster(result)->devices)});
   return out;
 }
 
