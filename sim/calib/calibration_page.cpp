@@ -6,10 +6,12 @@
 
 #include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::calib {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
@@ -62,8 +64,9 @@ std::string listed_note(std::string_view what, const std::vector<std::string>& l
   if (count == 0) return {};
   const std::vector<std::string> first(
       lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, lines.size())));
-  return fmt::format("{} {}: {}{}", count, what, fmt::join(first, "; "),
-                     count > first.size() ? "; … (all of them in the JSON)" : "");
+  return count > first.size()
+             ? say("{} {}: {}; … (all of them in the JSON)", count, what, fmt::join(first, "; "))
+             : say("{} {}: {}", count, what, fmt::join(first, "; "));
 }
 
 // "file:line: why" of every row that was not fitted.
@@ -134,9 +137,9 @@ Document page(const CalibrationReport& report) {
                             g.parameters.size() - unmoved_json(g).size(), g.flagged.size()});
     }
   }
-  Document document{.title = "Calibration from " + report.source,
-                    .finding = fmt::format("{} sub-fits on {} rows; {} rows flagged and not fitted",
-                                           count, rows, flagged)};
+  Document document{.title = say("Calibration from {}", report.source),
+                    .finding = say("{} sub-fits on {} rows; {} rows flagged and not fitted", count,
+                                   rows, flagged)};
   document.blocks.emplace_back(std::move(table));
   document.blocks.emplace_back(
       Note{NoteKind::info,
