@@ -108,7 +108,7 @@ Finding memory(const Machine& machine) {
     return format_bytes_binary(Bytes{static_cast<double>(bytes)});
   };
   Finding finding{
-      .what = "memory",
+      .what = std::string(lang::meant("memory (of a computer)")),
       .found = say("{} free of {}", shown(machine.available_bytes), shown(machine.memory_bytes))};
   // Below a tenth the system starts to swap, and a measurement would time the disk.
   if (machine.available_bytes < machine.memory_bytes / 10) {

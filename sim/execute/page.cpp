@@ -60,12 +60,13 @@ Table totals(const RunResult& r) {
 }
 
 Table operators(const std::string& title, const std::vector<OperatorWork>& work) {
-  Table table{.title = title,
-              .columns = {text_column("pass"), text_column("operator"),
-                          number_column("executed", "FLOP", NumberFormat::exact),
-                          number_column("analytic", "FLOP", NumberFormat::exact),
-                          number_column("other arithmetic", "op", NumberFormat::exact),
-                          text_column("verdict")}};
+  Table table{
+      .title = title,
+      .columns = {text_column(std::string(lang::meant("pass (of a model)"))),
+                  text_column("operator"), number_column("executed", "FLOP", NumberFormat::exact),
+                  number_column("analytic", "FLOP", NumberFormat::exact),
+                  number_column("other arithmetic", "op", NumberFormat::exact),
+                  text_column("verdict")}};
   for (const OperatorWork& w : work) {
     table.rows.push_back({name(w.pass), w.op, w.executed_flops, w.analytic_flops, w.pointwise,
                           verdict(w.executed_flops == w.analytic_flops)});

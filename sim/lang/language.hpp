@@ -27,6 +27,9 @@ void speak(Language language);
 /// The catalogue's text for `english` in the language spoken; `english` itself in English and where
 /// the catalogue has none. The view lives as long as the process, or as `english`.
 std::string_view tr(std::string_view english);
+/// A word with more than one meaning, which the catalogue has with it: "pass (of a model)" is
+/// "pass" in English.
+std::string_view meant(std::string_view english_and_meaning);
 
 struct Entry {
   std::string english;

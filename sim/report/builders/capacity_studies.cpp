@@ -183,19 +183,20 @@ Plot tornado(const study::Sensitivity& s) {
 
 Table sensitivity_table(const study::Sensitivity& s) {
   const std::optional<double>& cost = s.base.usd_per_million;
-  Table table{.title = cost ? say("One input moved at a time, most important first (as it is: {} "
-                                  "devices, {} USD/M tokens)",
-                                  s.base.devices, format_significant(*cost))
-                            : say("One input moved at a time, most important first (as it is: {} "
-                                  "devices)",
-                                  s.base.devices),
-              .columns = {text_column("input"), text_column("moved"),
-                          number_column("devices low", "", NumberFormat::exact),
-                          number_column("devices high", "", NumberFormat::exact),
-                          number_column("cost low", "USD/M tokens"),
-                          number_column("cost high", "USD/M tokens"),
-                          number_column("at full load low", "devices"),
-                          number_column("at full load high", "devices")}};
+  Table table{
+      .title = cost ? say("One input moved at a time, most important first (as it is: {} "
+                          "devices, {} USD/M tokens)",
+                          s.base.devices, format_significant(*cost))
+                    : say("One input moved at a time, most important first (as it is: {} "
+                          "devices)",
+                          s.base.devices),
+      .columns = {text_column("input"), text_column(std::string(lang::meant("moved (an input)"))),
+                  number_column("devices low", "", NumberFormat::exact),
+                  number_column("devices high", "", NumberFormat::exact),
+                  number_column("cost low", "USD/M tokens"),
+                  number_column("cost high", "USD/M tokens"),
+                  number_column("at full load low", "devices"),
+                  number_column("at full load high", "devices")}};
   for (const study::SensitivityRow& r : s.rows) {
     table.rows.push_back({r.input, r.low_text + " / " + r.high_text, devices_cell(r.low),
                           devices_cell(r.high), money_cell(r.low, r.low.usd_per_million),

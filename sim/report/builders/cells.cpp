@@ -72,7 +72,9 @@ void SourceRows::add(std::string_view what, const std::vector<std::string>& sour
 }
 
 Details sources_block(SourceRows sources) {
-  Table table{.title = "Sources", .columns = {text_column("of"), text_column("source")}};
+  Table table{
+      .title = "Sources",
+      .columns = {text_column(std::string(lang::meant("of (a source)"))), text_column("source")}};
   table.rows = std::move(sources.rows);
   Details details{.summary = say("{} sources", table.rows.size())};
   details.blocks.emplace_back(std::move(table));

@@ -46,7 +46,8 @@ std::string_view meaning(ClaimQuantity quantity) {
 }
 
 std::string figure_text(const Claim& claim, double figure) {
-  const std::string space = claim.unit == "x" || claim.unit.empty() ? "" : " ";
+  if (claim.unit == "x") return say("{}x", format_significant(figure));
+  const std::string space = claim.unit.empty() ? "" : " ";
   return format_significant(figure) + space + claim.unit;
 }
 
@@ -109,7 +110,7 @@ std::string where_true(const ClaimResult& result, std::size_t index) {
   }
   if (holding.empty()) return "";
   if (all) return say("{} (at every value)", c.condition);
-  return say("{} ({})", c.condition, fmt::join(holding, ", "));
+  return say("{} ({})", c.condition, lang::listed(holding));
 }
 
 std::string conditions(const ClaimResult& result) {
@@ -118,8 +119,7 @@ std::string conditions(const ClaimResult& result) {
     const std::string text = where_true(result, i);
     if (!text.empty()) where.push_back(text);
   }
-  return where.empty() ? "under none of the conditions below"
-                       : fmt::format("{}", fmt::join(where, "; "));
+  return where.empty() ? "under none of the conditions below" : lang::clauses(where);
 }
 
 std::string published_text(const Claim& claim) {

@@ -112,12 +112,12 @@ std::string core_clause(const OperatorRoofline& r) {
   std::vector<std::string> cores;
   for (const RooflinePoint* p :
        select(r, [&](const RooflinePoint& q) { return q.core && q.batch == batch; })) {
-    cores.push_back(fmt::format("{} {}", p->form.empty() ? p->row.name : p->form,
+    cores.push_back(fmt::format("{} {}", lang::tr(p->form.empty() ? p->row.name : p->form),
                                 format_significant(p->intensity.value)));
   }
   if (cores.empty()) return "";
   return say("Attention cores, in FLOP/B against a bf16 ridge of {}: {}.",
-             format_significant(r.roofs.front().ridge.value), fmt::join(cores, ", "));
+             format_significant(r.roofs.front().ridge.value), lang::listed(cores));
 }
 
 std::string finding(const OperatorRoofline& r) {
@@ -132,7 +132,7 @@ std::string finding(const OperatorRoofline& r) {
   std::string text = say("{} {} on {}, {}, {} per GPU, {} tokens: operator time by bound is {}.",
                          s.model.arch.name, is_decode(r) ? "decode" : "prefill", s.cluster.id,
                          mapping::describe(s.plan), batch_text(reference_batch(r)),
-                         tokens_text(r.context_tokens), fmt::join(shares, ", "));
+                         tokens_text(r.context_tokens), lang::listed(shares));
   const std::string cores = core_clause(r);
   return cores.empty() ? text : say("{} {}", text, cores);
 }

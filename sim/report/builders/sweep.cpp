@@ -147,7 +147,7 @@ void add_front(const sweep::Summary& s, const sweep::Group& group, Document& out
   for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
   out.blocks.push_back(Paragraph{say(
       "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
-      fmt::join(names, ", "))});
+      lang::listed(names))});
   out.blocks.push_back(front_plot(s, group));
   std::vector<const sweep::Row*> rows;
   const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
