@@ -12,6 +12,7 @@ std::string_view explorer_js();
 std::string_view page_css();
 std::string_view page_js();
 std::string_view plot_css();
+std::string_view say_js();
 std::string_view theme_js();
 std::string_view views_js();
 
