@@ -15,6 +15,8 @@ std::string_view plot_css();
 std::string_view say_js();
 std::string_view theme_js();
 std::string_view views_js();
+std::string_view whatif_css();
+std::string_view whatif_js();
 
 /// Chart.js and its version; both empty when it was not found at build time.
 std::string_view chart_library();

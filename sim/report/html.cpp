@@ -23,7 +23,10 @@ namespace {
 using lang::say;
 using lang::tr;
 
-constexpr std::size_t kFilteredRows = 8;         // a shorter table is read at a glance
+constexpr std::size_t kFilteredRows = 8;  // a shorter table is read at a glance
+constexpr std::string_view kNoCalculator =
+    "Sliders that recompute this page need a fathom that was built with emscripten "
+    "(docs/install.md).";
 constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
@@ -181,6 +184,14 @@ class Writer {
         ++explorers_, html_inline(points.note), tr("Exploring them needs script."),
         escape_script(points_json(points, kPointBudget)));
   }
+  void operator()(const WhatIf& block) {
+    if (has_calculator()) {
+      out_ += what_if_html(block, fmt::format("what-if-{}", ++what_ifs_));
+      return;
+    }
+    (*this)(Paragraph{what_if_text(block)});
+    (*this)(Note{NoteKind::info, std::string(tr(kNoCalculator))});
+  }
   void operator()(const CodeBlock& code) {
     // A leading newline right after <pre> is dropped by readers, so one more keeps it.
     out_ += "<pre tabindex=\"0\">\n<code>" + escape_html(code.text) + "</code></pre>\n";
@@ -193,6 +204,7 @@ class Writer {
 
   bool has_explorers() const { return explorers_ > 0; }
   bool has_figures() const { return figures_ > 0; }
+  bool has_what_ifs() const { return what_ifs_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -201,6 +213,7 @@ class Writer {
   int tables_ = 0;
   int figures_ = 0;
   int explorers_ = 0;
+  int what_ifs_ = 0;
   std::string out_;
 };
 
@@ -236,7 +249,9 @@ constexpr std::string_view kHead =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'{}\">\n";
+// Sliders compile the calculator that the page carries; other pages may not compile anything.
+constexpr std::string_view kMayCompile = " 'wasm-unsafe-eval'";
 
 std::string script(std::string_view text) { return fmt::format("<script>\n{}</script>\n", text); }
 
@@ -248,6 +263,7 @@ std::string scripts(const Writer& writer) {
   if (writer.has_explorers())
     out +=
         script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
+  if (writer.has_what_ifs()) out += what_if_scripts();
   return out + script(assets::page_js());
 }
 
@@ -263,9 +279,11 @@ std::string head(const Document& document, const Writer& writer) {
   // The theme is chosen before anything is painted.
   return fmt::format(
       "<!doctype html>\n<html "
-      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}</style>\n{}</head>\n",
-      lang::tag(lang::spoken()), kHead, escape_html(without_backticks(document.title)),
-      assets::page_css(), assets::plot_css(), writer.has_explorers() ? assets::explorer_css() : "",
+      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}{}</style>\n{}</head>\n",
+      lang::tag(lang::spoken()), fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
+      escape_html(without_backticks(document.title)), assets::page_css(), assets::plot_css(),
+      writer.has_explorers() ? assets::explorer_css() : "",
+      writer.has_what_ifs() ? assets::whatif_css() : "",
       say_script(writer) + script(assets::theme_js()));
 }
 

@@ -70,6 +70,16 @@ struct Turner {
     turn(details.summary);
     turn(details.blocks);
   }
+  void operator()(WhatIf& block) const {
+    for (WhatIfSlider& slider : block.sliders) {
+      turn(slider.label);
+      turn(slider.unit);
+    }
+    for (WhatIfFigure& figure : block.figures) {
+      turn(figure.label);
+      turn(figure.unit);
+    }
+  }
   void operator()(PointSet& points) const {
     turn(points.note);
     for (PointColumn& column : points.columns) {

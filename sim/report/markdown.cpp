@@ -133,6 +133,7 @@ class Writer {
     paragraph(table_text(table));
   }
   void operator()(const PointSet& points) { (*this)(Paragraph{points.note}); }
+  void operator()(const WhatIf& block) { (*this)(Paragraph{what_if_text(block)}); }
   void operator()(const CodeBlock& code) { paragraph(code_text(code)); }
   void operator()(const Details& details) {
     paragraph("<details><summary>" + html_inline(details.summary) + "</summary>");

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "lang/say.hpp"
-#include "report/assets.hpp"
 #include "report/escape.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
+#include "report/svg_style.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
@@ -251,7 +251,7 @@ std::string render_svg(const Plot& plot, const SvgOptions& options) {
   if (options.standalone) {
     out +=
         fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    assets::plot_css());
+                    standalone_style());
   }
   const Box& area = frame.area;
   out += fmt::format(

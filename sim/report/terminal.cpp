@@ -153,6 +153,7 @@ class Writer {
     section(text);
   }
   void operator()(const PointSet& points) { (*this)(Paragraph{points.note}); }
+  void operator()(const WhatIf& block) { (*this)(Paragraph{what_if_text(block)}); }
   void operator()(const CodeBlock& code) {
     std::string text = clean(code.text);
     if (text.empty() || text.back() != '\n') text += '\n';

@@ -60,7 +60,8 @@ TEST_CASE("characters are as wide as Unicode's East Asian Width says", "[report]
 }
 
 TEST_CASE("Chinese is wrapped between characters and keeps every one", "[report][text]") {
-  const std::string text = "预填充与解码分离时,两个阶段放在不同的实例上。每个实例(64 块 GPU)各有一份模型。";
+  const std::string text =
+      "预填充与解码分离时,两个阶段放在不同的实例上。每个实例(64 块 GPU)各有一份模型。";
   for (int width = 6; width < 40; ++width) {
     std::string joined;
     for (const std::string& line : wrap(text, width)) {
@@ -90,7 +91,8 @@ TEST_CASE("a line never begins with closing punctuation or ends with opening", "
 TEST_CASE("Latin words stay whole beside Chinese", "[report][text]") {
   for (const std::string& line : wrap("模型DeepSeek-V3在H800上解码", 10)) {
     CAPTURE(line);
-    CHECK((line.find("DeepSeek-V3") != std::string::npos || line.find("Deep") == std::string::npos));
+    CHECK(
+        (line.find("DeepSeek-V3") != std::string::npos || line.find("Deep") == std::string::npos));
   }
 }
 
