@@ -39,7 +39,7 @@ endif()
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/fathom)
 install(DIRECTORY sim/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fathom COMPONENT development
   FILES_MATCHING PATTERN "*.hpp" PATTERN cli EXCLUDE PATTERN mpi EXCLUDE PATTERN assets EXCLUDE
-  PATTERN libraries EXCLUDE)
+  PATTERN libraries EXCLUDE PATTERN wasm EXCLUDE)
 install(EXPORT fathomTargets NAMESPACE fathom:: DESTINATION ${package} COMPONENT development)
 configure_package_config_file(cmake/fathomConfig.cmake.in ${PROJECT_BINARY_DIR}/fathomConfig.cmake
   INSTALL_DESTINATION ${package} PATH_VARS FATHOM_DATA_DIR)

@@ -9,9 +9,12 @@ readonly FATHOM_PACKAGES=(
 )
 # What `fathom measure` compares with and talks through. A build without them lacks the libraries'
 # columns and --collectives, and nothing else; python3-jsonschema and doxygen are for tests. Chart.js
-# goes into HTML reports, whose figures are static without it.
+# goes into HTML reports, whose figures are static without it; librsvg draws PNG figures.
 readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev
-  python3-jsonschema doxygen libjs-chart.js)
+  python3-jsonschema doxygen libjs-chart.js librsvg2-dev)
+
+# What reads the reports in tests. Some 400 MB, so only CI installs it by itself.
+if [[ -n "${CI:-}" ]]; then readonly FATHOM_TEST_PACKAGES=(chromium nodejs); else readonly FATHOM_TEST_PACKAGES=(); fi
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -55,7 +58,7 @@ install_packages() {
   fi
   local missing optional
   mapfile -t missing < <(missing_of "${FATHOM_PACKAGES[@]}")
-  mapfile -t optional < <(missing_of "${FATHOM_OPTIONAL_PACKAGES[@]}")
+  mapfile -t optional < <(missing_of "${FATHOM_OPTIONAL_PACKAGES[@]}" "${FATHOM_TEST_PACKAGES[@]}")
   if [[ ${#missing[@]} -eq 0 && ${#optional[@]} -eq 0 ]]; then return 0; fi
   if ! can_be_root; then
     [[ ${#missing[@]} -eq 0 ]] ||
@@ -74,8 +77,16 @@ install_packages() {
       die "apt-get install did not succeed; missing packages: ${missing[*]}"
   fi
   if [[ ${#optional[@]} -gt 0 ]]; then
-    apt_install "${optional[@]}" || say "note: building without ${optional[*]}"
+    apt_install "${optional[@]}" || install_what_there_is "${optional[@]}"
   fi
+}
+
+# A distribution that lacks one package still has the others.
+install_what_there_is() {
+  local package
+  for package in "$@"; do
+    apt_install "$package" || say "note: building without $package"
+  done
 }
 
 # setup PRESET: afterwards build/PRESET is complete and up to date. What is done already is skipped.

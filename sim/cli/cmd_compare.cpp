@@ -113,7 +113,7 @@ void add_compare(CLI::App& app, int& exit_code) {
       ->option_text("N [0]");
   add_plan_flags(*command, *request);
   add_output_options(*command, request->output,
-                     {"table", "json", "csv", "markdown", "html", "svg"});
+                     {"table", "json", "csv", "markdown", "html", "svg", "png"});
   command->footer(
       "Examples:\n"
       "  fathom compare                                    the default models and kinds on h800\n"

@@ -94,7 +94,7 @@ std::vector<report::Block> decode_step(const study::PlanResult& result) {
 }
 
 report::Document demo_document() {
-  Progress progress("demo");
+  Progress progress("making the report");
   const study::PlanResult result =
       study::search_plans(study::parse_plan_request(demo_request(), "demo#"),
                           {.progress = [&](double share) { progress.report(share); }});

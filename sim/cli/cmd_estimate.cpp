@@ -9,9 +9,10 @@
 #include "cli/command.hpp"
 #include "cli/scenario_flags.hpp"
 #include "report/builders/estimate.hpp"
-#include "study/class_memory.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/evaluate.hpp"
 #include "validate/estimate_interval.hpp"
+#include "whatif/estimate_json.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -23,42 +24,6 @@ struct Request {
   OutputOptions output;
 };
 
-json operator_json(const study::OperatorRow& row) {
-  const timing::OpTime& time = row.node.time;
-  return {{"block", row.block},
-          {"operator", row.name},
-          {"kind", row.kind},
-          {"stage", model::name(row.node.stage)},
-          {"lane", mapping::name(row.node.lane)},
-          {"calls", row.calls},
-          {"flops", row.cost.flops.value},
-          {"math", name(row.cost.math)},
-          {"weight_bytes", row.cost.weight_read.value},
-          {"activation_bytes", (row.cost.act_read + row.cost.act_write).value},
-          {"kv_bytes", (row.cost.kv_read + row.cost.kv_write).value},
-          {"wire_bytes", row.wire_bytes.value},
-          {"time_s", time.total.value},
-          {"ideal_s", time.ideal.value},
-          {"total_s", row.calls * time.total.value},
-          {"share", row.share},
-          {"bound", timing::name(time.bound)},
-          {"efficiency_family", hw::name(time.family)},
-          {"fidelity", timing::name(time.fidelity)},
-          {"evidence", hw::name(time.evidence)}};
-}
-
-json memory_json(const study::Scenario& scenario, const study::Answer& answer) {
-  json rows = json::array();
-  const std::vector<mapping::MemoryFootprint> memory = study::class_memory(scenario, answer);
-  for (std::size_t i = 0; i < memory.size(); ++i) {
-    json row = mapping::to_json(memory[i]);
-    row["rank_class"] = answer.model.classes[i].name;
-    row["ranks"] = answer.model.classes[i].ranks;
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 json inputs_json(const std::vector<report::Input>& inputs) {
   json rows = json::array();
   for (const report::Input& input : inputs) {
@@ -67,45 +32,34 @@ json inputs_json(const std::vector<report::Input>& inputs) {
   return rows;
 }
 
-json answer_json(const NamedScenario& named, const study::Answer& answer) {
-  json operators = json::array();
-  for (const study::OperatorRow& row : study::operator_rows(answer)) {
-    operators.push_back(operator_json(row));
-  }
-  return {{"scenario", study::to_json(named.scenario)},
-          {"estimate", infer::to_json(std::get<infer::InferEstimate>(answer.outcome))},
-          {"operators", std::move(operators)},
-          {"memory", memory_json(named.scenario, answer)},
-          {"mla_form", study::mla_form(answer)},
-          {"notes", answer.notes},
-          {"assumed", named.scenario.cluster.assumed},
-          {"inputs", inputs_json(named.inputs)}};
-}
-
-int infeasible(const NamedScenario& named, const std::string& reason, const OutputOptions& output) {
+int infeasible(const json& data, const std::string& reason, const OutputOptions& output) {
   fmt::print(stderr, "infeasible: {}\n", reason);
-  if (output.format == "json") {
-    emit({}, {{"infeasible", reason}, {"scenario", study::to_json(named.scenario)}}, output);
-  }
+  if (output.format == "json") emit({}, data, output);
   return kInfeasible;
 }
 
 int run(const Request& request) {
   const NamedScenario named = resolve(request.flags);
   const study::Answer answer = study::evaluate(named.scenario);
-  if (const auto* no = std::get_if<infer::Infeasible>(&answer.outcome)) {
-    return infeasible(named, no->reason, request.output);
-  }
+  json data = whatif::estimate_json(named.scenario, answer);
+  if (const auto* no = std::get_if<infer::Infeasible>(&answer.outcome))
+    return infeasible(data, no->reason, request.output);
+  data["inputs"] = inputs_json(named.inputs);
   const auto interval = validate::estimate_interval(named.scenario);
   report::Document page = report::estimate_page(named.scenario, answer);
   page.metadata.inputs = named.inputs;
   const bool decode = std::holds_alternative<infer::DecodeQuery>(named.scenario.workload);
-  json data = answer_json(named, answer);
-  if (named.scenario.load) data["expert_load"] = study::to_json(*named.scenario.load);
   if (interval) {
     data["interval"] = validate::to_json(*interval, decode);
     page.blocks.insert(page.blocks.begin(),
                        report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
+  }
+  auto what_if =
+      report::what_if_blocks(json::parse(named.document), named.scenario, answer, question_line());
+  if (request.output.format == "html") {
+    report::insert_what_if(page, std::move(what_if), "Operators and memory");
+  } else {
+    page.blocks.push_back(std::move(what_if.back()));
   }
   emit(std::move(page), data, request.output);
   return kOk;

@@ -103,7 +103,7 @@ void add_experiment(CLI::App& app, int& exit_code) {
   command->add_option("--seed", request->seed, "Of all random numbers")->capture_default_str();
   add_balance_options(*command, request->balance);
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "balance  a router that learns under a skewed, drifting stream of tokens, balanced by the\n"
       "         auxiliary-loss-free bias of DeepSeek-V3, by an auxiliary loss, or not at all:\n"

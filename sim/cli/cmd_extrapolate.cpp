@@ -69,7 +69,7 @@ void add_extrapolate(CLI::App& app, int& exit_code) {
       ->option_text("DIR");
   add_machine_flags(*command, request->machine);
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Calibrates on small shapes (at most 5 ms, at least eight times smaller than the target),\n"
       "predicts kernels at the sizes of DeepSeek-V3 and V2-Lite, whole layers of these, Qwen3 and\n"

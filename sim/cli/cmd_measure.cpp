@@ -87,7 +87,7 @@ void add_measure(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   add_machine_flags(*command, request->machine);
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Each kernel is checked against a double-precision reference, then timed in rounds of\n"
       "ceilings, kernel, ceilings, libraries, so that a shared machine's moods cancel. Ctrl-C "

@@ -12,6 +12,7 @@
 #include "core/json_io.hpp"
 #include "report/builders/capacity.hpp"
 #include "report/builders/plan_comparison.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/plan_figures.hpp"
 #include "study/plan_studies.hpp"
 
@@ -31,7 +32,7 @@ struct Request {
 };
 
 study::PlanResult searched(const study::PlanRequest& question, const Request& request) {
-  Progress progress("plan");
+  Progress progress("searching plans");
   study::PlanResult result =
       study::search_plans(question, {.threads = request.threads,
                                      .exhaustive = request.exhaustive,
@@ -41,7 +42,7 @@ study::PlanResult searched(const study::PlanRequest& question, const Request& re
 }
 
 study::PlanStudies studied(const study::PlanResult& result, const Request& request) {
-  Progress progress("sensitivity");
+  Progress progress("varying inputs");
   study::StudyOptions options{.odds = request.odds};
   if (request.sensitivity) {
     options.sensitivity = {.step = request.step,
@@ -99,6 +100,8 @@ int run(const Request& request) {
   report::Document document = report::capacity_document(result, studies);
   document.metadata.inputs.insert(document.metadata.inputs.begin(), named.inputs.begin(),
                                   named.inputs.end());
+  if (request.output.format == "html")
+    report::insert_what_if(document, report::what_if_blocks(result), "");
   emit(std::move(document), study::to_json(result, studies), request.output);
   if (study::smallest_cluster(result) != nullptr) return kOk;
   fmt::print(stderr, "infeasible: no cluster meets the targets\n");
@@ -141,7 +144,7 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_flag("--exhaustive", request->exhaustive,
                     "Evaluate what bounds rule out too: the same answer, later");
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Examples:\n"
       "  fathom plan examples/plan-deepseek-v3.json\n"

@@ -126,7 +126,7 @@ int report_spec(const Request& request) {
     print(dump_json(study::to_json(named.spec)));
     return kOk;
   }
-  Progress progress("report");
+  Progress progress("making the report");
   MadeReport made =
       make_report(named.spec, named.where, [&](double share) { progress.report(share); });
   progress.finish();
@@ -182,7 +182,7 @@ void add_report(CLI::App& app, int& exit_code) {
   command->add_flag("--show-spec", request->show_spec,
                     "Print the spec with every default spelled out, and stop");
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "jsonl", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "jsonl", "svg", "png"});
   command->footer(fmt::format(
       "Reports: {}.\n"
       "A name is the spec reports/NAME.json; flags replace its fields.\n"

@@ -140,7 +140,7 @@ void add_roofline(CLI::App& app, int& exit_code) {
                    "Attention cores of the same model with this kind beside its own, or none")
       ->option_text("KIND [gqa-8]");
   add_output_options(*command, request->output,
-                     {"table", "json", "csv", "markdown", "html", "svg"});
+                     {"table", "json", "csv", "markdown", "html", "svg", "png"});
   command->footer(
       "Examples:\n"
       "  fathom roofline --model deepseek-v3 --hardware h800\n"

@@ -179,7 +179,7 @@ void add_validate(CLI::App& app, int& exit_code) {
       "validate", "Predict published results, or measured tables, and say how far off we are");
   add_options(*command, *request);
   add_output_options(*command, request->output,
-                     {"table", "json", "markdown", "html", "csv", "svg"});
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Without --measured: every row of reports/ledger, published results with their set-ups.\n"
       "With it: parameters are fitted on four fifths of whole slices (shapes of one kind, the "

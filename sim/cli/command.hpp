@@ -21,10 +21,11 @@ inline constexpr int kInfeasible = 3;
 inline constexpr int kOutsideTolerance = 4;
 inline constexpr int kInterrupted = 130;  // as a shell reports SIGINT; what was done is kept
 
-/// --format and --output of a command.
+/// --format, --output and --figure of a command.
 struct OutputOptions {
   std::string format = "table";
   std::string output;  // empty or "-": standard output
+  int figure = 1;      // which of the document's figures svg and png show, from 1
 };
 
 /// Adds --format {formats…} and -o/--output to a subcommand; md is markdown.
@@ -35,7 +36,7 @@ void add_output_options(CLI::App& command, OutputOptions& options,
 void add_format_option(CLI::App& command, OutputOptions& options,
                        const std::vector<std::string>& formats);
 
-/// Renders `document` as table (terminal), markdown, html, csv or svg (its first plot), or `data`
+/// Renders `document` as table (terminal), markdown, html, csv, svg or png (one figure), or `data`
 /// as json, and writes it whole or not at all. Fills the document's metadata with version and
 /// command line.
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options);
@@ -52,6 +53,9 @@ void print(std::string_view text);
 
 /// The command line as typed, for the metadata of reports; set once by main.
 void remember_command_line(int argc, char** argv);
+/// The same line without --format, --output and --lang: what asks the question, however it is
+/// shown.
+std::string question_line();
 
 /// "fathom 0.1.0 (commit, compiler)".
 std::string version_line();
@@ -80,6 +84,7 @@ void add_init(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_completions(CLI::App& app, int& exit_code);
 void add_complete(CLI::App& app, int& exit_code);  // hidden: what completion scripts ask
+void add_texts(CLI::App& app, int& exit_code);  // hidden: what a translator of the help translates
 void add_man(CLI::App& app, int& exit_code);
 
 }  // namespace fathom::cli

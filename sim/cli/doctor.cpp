@@ -25,6 +25,7 @@
 #include "lang/say.hpp"
 #include "measure/baselines.hpp"
 #include "measure/machine.hpp"
+#include "report/chart.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -175,6 +176,23 @@ Finding database() {
           "install libsqlite3-0"};
 }
 
+Finding pages() {
+  const std::string_view charts = report::chart_library_version();
+  Finding finding{
+      .what = "HTML reports",
+      .found = fmt::format(
+          "{}; {}",
+          charts.empty() ? "static figures" : fmt::format("figures by Chart.js {}", charts),
+          report::has_calculator() ? "sliders that recompute them" : "no sliders")};
+  if (charts.empty() || !report::has_calculator()) {
+    finding.verdict = Verdict::note;
+    finding.advice =
+        "install libjs-chart.js for interactive figures, emscripten for sliders, and "
+        "build again";
+  }
+  return finding;
+}
+
 std::string age_of(const fs::path& path) {
   std::error_code error;
   const auto written = fs::last_write_time(path, error);
@@ -244,6 +262,7 @@ std::vector<Finding> examine_this_machine() {
   return {Finding{.what = "program", .found = version_line()},
           data_folder(),
           database(),
+          pages(),
           writing(),
           processor(machine),
           instruction_sets(),
@@ -257,6 +276,8 @@ std::vector<Finding> examine_this_machine() {
                       "libopenmpi-dev and openmpi-bin", "collectives cannot be measured"),
           module_file("MPI for sweep", "fathom_sweep_mpi.so", "libboost-mpi-dev",
                       "sweeps run in one process, or in shards"),
+          module_file("PNG figures", "fathom_png.so", "librsvg2-dev",
+                      "figures are SVG; pages still save PNG"),
           terminal(),
           locale()};
 }

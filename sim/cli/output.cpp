@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -19,6 +20,7 @@
 #include "report/html.hpp"
 #include "report/in_language.hpp"
 #include "report/markdown.hpp"
+#include "report/png.hpp"
 #include "report/svg.hpp"
 #include "report/terminal.hpp"
 #include "version.hpp"
@@ -27,9 +29,9 @@ namespace fathom::cli {
 namespace {
 
 // Set once by main before anything reads it: reports name the command that reproduces them.
-std::string& command_line() {
-  static std::string line;
-  return line;
+std::vector<std::string>& command_words() {
+  static std::vector<std::string> words;
+  return words;
 }
 
 bool is_plain(std::string_view word) {
@@ -52,14 +54,34 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-const report::Plot* first_plot(const std::vector<report::Block>& blocks) {
+std::string command_line() {
+  std::string line = "fathom";
+  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  return line;
+}
+
+void collect_plots(const std::vector<report::Block>& blocks,
+                   std::vector<const report::Plot*>& plots) {
   for (const report::Block& block : blocks) {
-    if (const auto* plot = std::get_if<report::Plot>(&block.content)) return plot;
-    if (const auto* details = std::get_if<report::Details>(&block.content)) {
-      if (const report::Plot* inner = first_plot(details->blocks)) return inner;
-    }
+    if (const auto* plot = std::get_if<report::Plot>(&block.content)) plots.push_back(plot);
+    if (const auto* details = std::get_if<report::Details>(&block.content))
+      collect_plots(details->blocks, plots);
   }
-  return nullptr;
+}
+
+// The figure that --figure names, as a picture of its own.
+std::string picture(const report::Document& document, const OutputOptions& options) {
+  std::vector<const report::Plot*> plots;
+  collect_plots(document.blocks, plots);
+  if (plots.empty()) throw InputError("--format " + options.format + ": this result has no figure");
+  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > plots.size()) {
+    std::string list;
+    for (std::size_t i = 0; i < plots.size(); ++i)
+      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, plots[i]->title);
+    throw InputError(fmt::format("--figure {}: expected {}", options.figure, list));
+  }
+  const auto& plot = *plots[static_cast<std::size_t>(options.figure) - 1];
+  return report::render_svg(plot, {.standalone = true});
 }
 
 std::string render(const report::Document& answer, const nlohmann::json& data,
@@ -69,11 +91,9 @@ std::string render(const report::Document& answer, const nlohmann::json& data,
   if (options.format == "markdown") return report::render_markdown(document);
   if (options.format == "html") return report::render_html(document);
   if (options.format == "csv") return report::render_csv(document);
-  if (options.format == "svg") {
-    const report::Plot* plot = first_plot(document.blocks);
-    if (plot == nullptr) throw InputError("--format svg: this result has no plot");
-    return report::render_svg(*plot, {.standalone = true});
-  }
+  if (options.format == "svg") return picture(document, options);
+  // Two pixels for each of the picture's: sharp on paper at the width of a column.
+  if (options.format == "png") return report::render_png(picture(document, options), 2);
   if (!options.output.empty() && options.output != "-") return report::render_terminal(document);
   const int width = terminal_width();
   if (width == 0) return report::render_terminal(document);
@@ -140,6 +160,9 @@ void add_output_options(CLI::App& command, OutputOptions& options,
   add_format_option(command, options, formats);
   command.add_option("-o,--output", options.output, "Write to a file, whole or not at all")
       ->option_text("FILE");
+  if (std::ranges::find(formats, "svg") == formats.end()) return;
+  command.add_option("--figure", options.figure, "Which of the figures svg and png show")
+      ->option_text("N [1]");
 }
 
 void emit(report::Document document, const nlohmann::json& data, const OutputOptions& options) {
@@ -171,10 +194,22 @@ void expect_writable(const std::string& file, std::string_view flag) {
   std::filesystem::remove(probe, error);
 }
 
-void remember_command_line(int argc, char** argv) {
+void remember_command_line(int argc, char** argv) { command_words().assign(argv, argv + argc); }
+
+std::string question_line() {
+  constexpr std::array<std::string_view, 4> kOutput{"--format", "--output", "-o", "--lang"};
+  const std::vector<std::string>& words = command_words();
   std::string line = "fathom";
-  for (int i = 1; i < argc; ++i) line += " " + quoted(argv[i]);
-  command_line() = std::move(line);
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    const std::string_view name = word.substr(0, word.find('='));
+    if (std::ranges::find(kOutput, name) == kOutput.end()) {
+      line += " " + quoted(word);
+    } else if (name.size() == word.size()) {
+      ++i;  // its value
+    }
+  }
+  return line;
 }
 
 std::string version_line() {

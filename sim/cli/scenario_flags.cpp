@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "whatif/what_if.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -89,14 +90,6 @@ constexpr std::array kWorkloadFields{
           "Longest piece of a prompt per step"},
 };
 
-// Two spellings of one quantity: a flag replaces whichever the file has.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kAlternatives{{
-    {"/workload/sequences", "sequences_per_gpu"},
-    {"/workload/sequences_per_gpu", "sequences"},
-    {"/workload/prompts", "prompts_per_gpu"},
-    {"/workload/prompts_per_gpu", "prompts"},
-}};
-
 constexpr const char* kWhere = "command line#";
 
 void add_field(CLI::App& command, const Field& field, const char* group, ScenarioFlags& flags) {
@@ -144,18 +137,7 @@ json any_value(const std::string& text, const std::string& where) {
 }
 
 void put(json& document, const std::string& pointer, json value) {
-  for (const auto& [mine, other] : kAlternatives) {
-    if (mine == pointer && document["workload"].is_object()) {
-      document["workload"].erase(std::string(other));
-    }
-  }
-  try {
-    document[json::json_pointer(pointer)] = std::move(value);
-  } catch (const json::exception&) {
-    throw InputError(
-        fmt::format("{}{}: cannot be set; expected a JSON pointer into objects, as in /plan/tp",
-                    kWhere, pointer));
-  }
+  whatif::set_field(document, pointer, std::move(value), kWhere);
 }
 
 std::pair<std::string, std::string> split_set(const std::string& text, const char* flag,
@@ -242,6 +224,7 @@ NamedScenario resolve(const ScenarioFlags& flags) {
                             : any_flag(flags)  ? flags.file + " + command line#"
                                                : flags.file + "#";
   named.scenario = study::parse_scenario(document, where);
+  named.document = document.dump();
   const study::Scenario& s = named.scenario;
   named.inputs.push_back({s.model.path.filename().string(), s.model.hash});
   named.inputs.push_back({s.cluster.path.filename().string(), s.cluster.hash});

@@ -32,6 +32,7 @@ void add_scenario_flags(CLI::App& command, ScenarioFlags& flags);
 struct NamedScenario {
   study::Scenario scenario;
   std::vector<report::Input> inputs;
+  std::string document;  // JSON: the file with the flags in it
 };
 
 /// The document that the flags describe, read as if it were a file named "command line". InputError

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "core/portable_math.hpp"
+
 namespace fathom::forms {
 
 inline constexpr double kMicro = 1e-6;
@@ -19,17 +21,17 @@ inline double blend(double p, std::initializer_list<double> parts) {
   if (!(top > 0.0)) return 0.0;
   double sum = 0.0;
   for (const double part : parts) {
-    if (part > 0.0) sum += part == top ? 1.0 : std::pow(part / top, p);
+    if (part > 0.0) sum += part == top ? 1.0 : portable::pow(part / top, p);
   }
-  return top * std::pow(sum, 1.0 / p);
+  return top * portable::pow(sum, 1.0 / p);
 }
 
 /// Smooth minimum, the mirror of blend(): which of several algorithms a library picks.
 inline double soft_min(double r, std::initializer_list<double> parts) {
   const double low = std::min(parts);
   double sum = 0.0;
-  for (const double part : parts) sum += std::pow(low / part, r);
-  return low / std::pow(sum, 1.0 / r);
+  for (const double part : parts) sum += portable::pow(low / part, r);
+  return low / portable::pow(sum, 1.0 / r);
 }
 
 /// How many blocks of `size` cover `count`; a hair above a multiple still counts as that multiple.

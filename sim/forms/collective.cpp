@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "core/portable_math.hpp"
 #include "forms/blend.hpp"
 #include "forms/precision.hpp"
 
@@ -64,8 +65,8 @@ double nccl_seconds(std::string_view group, std::span<const double> p, std::span
   const double bytes = wire_bytes(group, s[0], s[1]);
   const double link = device.scale_up * (s[0] < 3.0 ? p[kPair] : 1.0);
   const double alpha = (p[kAlpha] + p[kAlphaPerRank] * (s[0] - 1.0)) * kMicro;
-  const double low_latency =
-      alpha * (1.0 + p[kRamp] * std::log2(1.0 + bytes / kRampBytes)) + bytes / (link * p[kFlags]);
+  const double low_latency = alpha * (1.0 + p[kRamp] * portable::log2(1.0 + bytes / kRampBytes)) +
+                             bytes / (link * p[kFlags]);
   const double line = alpha * p[kLine] + bytes / (link * p[kLineBandwidth]);
   const double bulk = alpha * p[kBulk] + bytes / (link * p[kBulkBandwidth]);
   if (!added_in_switch(group)) return soft_min(kSharpness, {low_latency, line, bulk});
@@ -114,7 +115,7 @@ double custom_seconds(std::string_view /*group*/, std::span<const double> p,
   const double wide = s[0] > 4.0 ? 1.0 + p[kWideGain] : 1.0;
   const double moved = 2.0 * peers / s[0] * bytes / (device.scale_up * p[kTwoShotShare] * wide);
   // Pipelining over pieces pays off slowly: up to tens of megabytes the marginal bandwidth grows.
-  const double fill = p[kFill] * kMicro * (1.0 - std::exp(-bytes / (p[kFillSize] * kMega)));
+  const double fill = p[kFill] * kMicro * (1.0 - portable::exp(-bytes / (p[kFillSize] * kMega)));
   // A library that changed over to something faster would have done so earlier.
   return std::max(one_shot, alpha + moved + fill);
 }

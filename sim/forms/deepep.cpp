@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "core/portable_math.hpp"
 #include "forms/blend.hpp"
 #include "forms/precision.hpp"
 
@@ -184,7 +185,7 @@ double normal_seconds(std::string_view group, std::span<const double> p, std::sp
       row * far_copies / (device.scale_out * p[x.nodes > kNarrowNodes ? kFarShareWide : kFarShare]);
   const double fixed = p[kStart] + p[kHidden] * x.hidden / 1024.0 +
                        node_us(x, p[kSecondNode], p[kMoreNodes]) +
-                       p[kFill] * (1.0 - std::exp(-x.tokens / (sms * p[kFillTokens])));
+                       p[kFill] * (1.0 - portable::exp(-x.tokens / (sms * p[kFillTokens])));
   return fixed * kMicro + blend(p[kMix], {work, near, far});
 }
 

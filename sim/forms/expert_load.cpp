@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "core/portable_math.hpp"
 #include "core/rng.hpp"
 #include "forms/blend.hpp"
 
@@ -33,9 +34,9 @@ RankLoad even_load(const LoadKey& key) {
 
 // Quantile u of the density x^-a on [low, high].
 double power_quantile(double a, double low, double high, double u) {
-  if (std::abs(a - 1.0) < 1e-9) return low * std::pow(high / low, u);
-  const double from = std::pow(low, 1.0 - a);
-  return std::pow((std::pow(high, 1.0 - a) - from) * u + from, 1.0 / (1.0 - a));
+  if (std::abs(a - 1.0) < 1e-9) return low * portable::pow(high / low, u);
+  const double from = portable::pow(low, 1.0 - a);
+  return portable::pow((portable::pow(high, 1.0 - a) - from) * u + from, 1.0 / (1.0 - a));
 }
 
 // Rounding leaves a few pairs too many or too few: the busiest experts take them, one each.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "core/portable_math.hpp"
 #include "forms/blend.hpp"
 
 namespace fathom::forms {
@@ -277,7 +278,7 @@ std::vector<ParamRange> bmm_ranges(std::string_view /*group*/) {
 // Returns the factor on bandwidth.
 double cache_factor(double bytes, double cache_bytes, double gain) {
   constexpr double kSharpness = 10.0;
-  const double missed = 1.0 / (1.0 + std::pow(cache_bytes / bytes, kSharpness));
+  const double missed = 1.0 / (1.0 + portable::pow(cache_bytes / bytes, kSharpness));
   return 1.0 / (missed + (1.0 - missed) / gain);
 }
 

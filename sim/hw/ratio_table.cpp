@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
+#include "core/portable_math.hpp"
 
 namespace fathom::hw {
 namespace {
@@ -57,7 +58,7 @@ double ratio_kernel(double distance, std::size_t dimensions) {
 }
 
 double ratio_position(double value, double scale) {
-  return std::log2(std::max(value, 0.0) + 1.0) * scale;
+  return portable::log2(std::max(value, 0.0) + 1.0) * scale;
 }
 
 RatioTable::Answer RatioTable::at(std::span<const double> shape) const {

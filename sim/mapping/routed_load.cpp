@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "core/portable_math.hpp"
 
 namespace fathom::mapping {
 namespace {
@@ -23,7 +24,7 @@ std::vector<double> proportional(std::span<const double> weights, std::span<cons
   const double least = mean > 0.0 ? 1e-9 * mean : 1.0;
   std::vector<double> out(weights.size());
   const auto fill = [&](double log_scale) {
-    const double scale = std::exp(log_scale) / std::max(mean, least);
+    const double scale = portable::exp(log_scale) / std::max(mean, least);
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double floor = low.empty() ? 0.0 : low[i];
       out[i] = std::clamp(scale * std::max(weights[i], least), floor, high);

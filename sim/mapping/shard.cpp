@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/portable_math.hpp"
+
 namespace fathom::mapping {
 namespace {
 
@@ -50,7 +52,7 @@ struct Sharder {
     op.experts = local;
     op.group_tokens = tokens;
     op.touched_experts =
-        local * (1.0 - std::exp(tokens * std::log1p(-op.experts_per_token / slots)));
+        local * (1.0 - portable::exp(tokens * portable::log1p(-op.experts_per_token / slots)));
     op.rows = top_k_rows / ep * plan.expert_load;
     const std::int64_t cut = expert_tp(plan);
     if (tag == Shard::expert_rows) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/portable_math.hpp"
 #include "net/topology.hpp"
 
 namespace fathom::net {
@@ -33,7 +34,7 @@ hw::Family family_of(CollectiveKind kind) {
   return hw::Family::all_reduce;
 }
 
-double levels(double ranks) { return std::ceil(std::log2(std::max(ranks, 1.0))); }
+double levels(double ranks) { return std::ceil(portable::log2(std::max(ranks, 1.0))); }
 
 CommTime finish(Seconds alpha, Seconds near, Seconds far, bool side_by_side, Bytes near_bytes,
                 Bytes far_bytes) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/portable_math.hpp"
 
 namespace fathom::net {
 namespace {
@@ -19,7 +20,7 @@ double choose_ratio(double n, double m, std::int64_t k) {
 }
 
 double free_bins(double bins, double copies) {
-  return bins * (1.0 - std::pow(1.0 - 1.0 / bins, copies));
+  return bins * (1.0 - portable::pow(1.0 - 1.0 / bins, copies));
 }
 
 }  // namespace

@@ -12,8 +12,11 @@ std::string_view explorer_js();
 std::string_view page_css();
 std::string_view page_js();
 std::string_view plot_css();
+std::string_view say_js();
 std::string_view theme_js();
 std::string_view views_js();
+std::string_view whatif_css();
+std::string_view whatif_js();
 
 /// Chart.js and its version; both empty when it was not found at build time.
 std::string_view chart_library();

@@ -11,6 +11,7 @@
 #include "report/plot.hpp"
 #include "report/point_set.hpp"
 #include "report/table.hpp"
+#include "report/what_if.hpp"
 
 namespace fathom::report {
 
@@ -67,13 +68,14 @@ struct Details {
 };
 
 template <class T>
-concept BlockContent =
-    std::same_as<T, Heading> || std::same_as<T, Paragraph> || std::same_as<T, Note> ||
-    std::same_as<T, Table> || std::same_as<T, Plot> || std::same_as<T, KeyFigures> ||
-    std::same_as<T, CodeBlock> || std::same_as<T, Details> || std::same_as<T, PointSet>;
+concept BlockContent = std::same_as<T, Heading> || std::same_as<T, Paragraph> ||
+    std::same_as<T, Note> || std::same_as<T, Table> || std::same_as<T, Plot> ||
+    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details> ||
+    std::same_as<T, PointSet> || std::same_as<T, WhatIf>;
 
 struct Block {
-  std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet>
+  std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet,
+               WhatIf>
       content;
 
   template <BlockContent T>

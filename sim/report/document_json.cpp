@@ -117,6 +117,7 @@ struct ToJson {
     return {{"type", "code"}, {"language", clean(block.language)}, {"text", clean(block.text)}};
   }
   json operator()(const PointSet& block) const { return (*this)(Paragraph{block.note}); }
+  json operator()(const WhatIf& block) const { return (*this)(Paragraph{what_if_text(block)}); }
   json operator()(const Details& block) const {
     return {{"type", "details"},
             {"summary", clean(block.summary)},

@@ -28,6 +28,7 @@ struct Column {
   std::string unit;  ///< of the stored number: "ms", "GiB", "tokens/s"
   Align align = Align::right;
   NumberFormat format = NumberFormat::significant;
+  std::string key = {};  ///< what CSV and JSON call it; empty: the header's own letters
   bool operator==(const Column&) const = default;
 };
 

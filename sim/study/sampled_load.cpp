@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/portable_math.hpp"
 #include "core/rng.hpp"
 #include "forms/expert_load.hpp"
 #include "lang/say.hpp"
@@ -33,7 +34,7 @@ std::vector<double> popularity(const LoadSource& source, const mapping::RouterSh
                                   random);
   }
   for (std::size_t r = 0; r < out.size(); ++r) {
-    out[r] = std::pow(static_cast<double>(r + 1), -source.exponent);
+    out[r] = portable::pow(static_cast<double>(r + 1), -source.exponent);
   }
   random.choose(std::span(out), out.size());  // which expert is popular differs by layer
   return out;

@@ -184,6 +184,8 @@ Scenario read_setting(JsonReader& in, Library& library, std::optional<LoadSource
   s.efficiency = read_efficiency_choice(in, {&s.cluster, 1});
   if (!s.efficiency.file.empty())
     library.record("efficiency/" + s.efficiency.file, s.cluster.efficiency.hash);
+  s.change = read_hardware_change(in, s.cluster);
+  if (auto note = describe(s.change, s.cluster); !note.empty()) s.notes.push_back(std::move(note));
   source = read_plan(in, s);
   if (source && !source->file.empty())
     library.record("trace/" + source->file, content_hash(nlohmann::json(source->counts).dump()));
@@ -275,6 +277,7 @@ nlohmann::json to_json(const Scenario& s) {
                    {"per_launch_us", s.host.per_launch.value * 1e6}};
   }
   add_efficiency_choice(s.efficiency, out);
+  add_hardware_change(s.change, out);
   if (const auto* d = std::get_if<infer::DecodeQuery>(&s.workload)) {
     out["phase"] = "decode";
     out["workload"] = {{"sequences", d->sequences},

@@ -13,6 +13,7 @@
 #include "model/hf_config.hpp"
 #include "model/lower.hpp"
 #include "study/efficiency_choice.hpp"
+#include "study/hardware_change.hpp"
 #include "study/sampled_load.hpp"
 #include "study/workload.hpp"
 
@@ -28,6 +29,7 @@ struct Scenario {
   model::Model model;
   hw::Cluster cluster;
   EfficiencyChoice efficiency;  // already in `cluster`
+  HardwareChange change;        // as well
   mapping::Plan plan;
   std::optional<SampledLoad> load;  // where plan.expert_load comes from when no number was given
   model::LowerOptions options;

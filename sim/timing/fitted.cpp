@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "core/portable_math.hpp"
 #include "forms/deepep.hpp"
 #include "forms/form.hpp"
 #include "net/collective_time.hpp"
@@ -46,7 +47,7 @@ struct Evaluation {
     Seconds alone{form.seconds(fitted->group, fitted->in_step, shape, figures(cluster, sm_share))};
     hw::RatioTable::Answer ratio;
     if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape.first(form.columns.size()));
-    if (ratio.covered) alone *= std::exp(ratio.log_ratio);
+    if (ratio.covered) alone *= portable::exp(ratio.log_ratio);
     return FittedTime{std::max(alone - fitted->launch_gap, kShortestLeft * alone), fitted->evidence,
                       use, ratio.covered};
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/portable_math.hpp"
 #include "net/collective_time.hpp"
 #include "timing/fitted.hpp"
 
@@ -24,9 +25,9 @@ Seconds blend(Seconds a, Seconds b, Seconds c, double p) {
   double rest = -1.0;  // the largest counts as 1 below
   for (const Seconds t : {a, b, c}) {
     const double r = t.value / high;
-    if (r > kLost) rest += r == 1.0 ? 1.0 : std::exp(p * std::log(r));
+    if (r > kLost) rest += r == 1.0 ? 1.0 : portable::exp(p * portable::log(r));
   }
-  return Seconds{rest > 0.0 ? high * std::exp(std::log1p(rest) / p) : high};
+  return Seconds{rest > 0.0 ? high * portable::exp(portable::log1p(rest) / p) : high};
 }
 
 Seconds ideal_time(const ops::OpCost& cost, const hw::DeviceProfile& device) {

@@ -126,7 +126,8 @@ void time_nodes(const mapping::MappedGraph& graph, const model::Block& block,
   for (int i = block.begin; i < block.end; ++i) {
     const auto n = static_cast<std::size_t>(i);
     const mapping::MappedNode& node = graph.nodes[n];
-    TimedNode& timed = out.nodes.emplace_back(node.name, node.lane, node.stage, Seconds{});
+    out.nodes.push_back({.name = node.name, .lane = node.lane, .stage = node.stage});
+    TimedNode& timed = out.nodes.back();
     if (!clock.knows(node.op, n)) clock.take(node.op, n, seen.find(n, i == block.begin));
     timed.time = clock.time(n);
     if (whole && node.stage == Stage::experts && std::holds_alternative<ops::Elementwise>(node.op))

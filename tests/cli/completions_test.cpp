@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -154,8 +155,9 @@ TEST_CASE("manual pages of every verb are correct roff with all of its options",
       CHECK(mandoc.out.empty());
     }
   }
-  // One per verb and the program's own; --help, -h and --version are no verbs.
-  CHECK(count == verbs.size() - 3 + 1);
+  // One per verb and the program's own; options are offered beside the verbs.
+  const auto is_verb = [](const std::string& word) { return !word.starts_with("-"); };
+  CHECK(count == static_cast<std::size_t>(std::ranges::count_if(verbs, is_verb)) + 1);
 }
 
 TEST_CASE("a manual page says what --help says", "[cli][man]") {

@@ -87,6 +87,31 @@ TEST_CASE("every report renders in every format", "[cli][report]") {
   }
 }
 
+TEST_CASE("a picture is the figure asked for", "[cli][report]") {
+  const auto picture = [](const char* format, const char* number) {
+    return fathom({"report", "mtp", "--format", format, "--figure", number});
+  };
+  const std::string first = picture("svg", "1").out;
+  const std::string second = picture("svg", "2").out;
+  CHECK(contains(first, "Gain at an acceptance"));
+  CHECK(contains(second, "Acceptance from which drafts pay"));
+  CHECK(fathom({"report", "mtp", "--format", "svg"}).out == first);
+  const Run missing = picture("svg", "3");
+  CHECK(missing.code == 2);
+  CHECK(contains(missing.err, "--figure 3: expected 1 'Gain"));
+
+  const Run png = picture("png", "2");
+  if (png.code == 2) {
+    CHECK(contains(png.err, "librsvg2-dev"));  // built without
+  } else {
+    // The signature and the size in the header chunk (PNG specification, sections 5.2 and 11.2.1).
+    REQUIRE(png.out.size() > 1000);
+    CHECK(png.out.substr(0, 8) == "\x89PNG\r\n\x1a\n");
+    CHECK(static_cast<unsigned char>(png.out[18]) * 256 + static_cast<unsigned char>(png.out[19]) ==
+          2 * 720);
+  }
+}
+
 TEST_CASE("what is wrong with a report's spec is said in place", "[cli][report]") {
   const TemporaryFolder folder;
   const auto refused = [&](const std::string& text, const std::string& part) {

@@ -58,7 +58,16 @@ TEST_CASE("labels and references are drawn as text", "[report][svg]") {
 
 TEST_CASE("only a standalone SVG brings its own style", "[report][svg]") {
   CHECK_FALSE(contains(render_svg(sample_plot()), "<style>"));
-  CHECK(contains(render_svg(sample_plot(), {.standalone = true}), "prefers-color-scheme: dark"));
+  CHECK(contains(render_svg(sample_plot(), {.standalone = true}), "<style>"));
+}
+
+TEST_CASE("the style of a standalone SVG needs no variables and no media queries",
+          "[report][svg]") {
+  const std::string svg = render_svg(sample_plot(), {.standalone = true});
+  CHECK_FALSE(contains(svg, "var("));
+  CHECK_FALSE(contains(svg, "@media"));
+  // The first colour of the light set, as plot.css has it.
+  CHECK(contains(svg, ".plot .s1 { color: #0b62a4; }"));
 }
 
 TEST_CASE("a plot without data says so", "[report][svg]") {

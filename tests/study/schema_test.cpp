@@ -13,6 +13,7 @@ using schema_test::with;
 TEST_CASE("the scenario schema says what the reader of scenarios does", "[study][schema]") {
   const json decode =
       with(schema_test::example("deepseek-v3.2-h200-decode"), "/host", json::object());
+  const json changed = with(decode, "/hardware_change", {{"usd_per_device_hour", 2.0}});
   const json prefill = schema_test::example("deepseek-v3-h800-prefill");
   const auto loaded = [&](json source) { return with(decode, "/plan/expert_load", source); };
   const std::vector<Example> examples{
@@ -24,6 +25,7 @@ TEST_CASE("the scenario schema says what the reader of scenarios does", "[study]
       {"/definitions/load_source", loaded({{"zipf", 0.5}}), "/plan/expert_load"},
       {"/definitions/precision", decode, "/precision"},
       {"/definitions/host", decode, "/host"},
+      {"/definitions/hardware_change", changed, "/hardware_change"},
       {"/definitions/decode", decode, "/workload"},
       {"/definitions/prefill", prefill, "/workload"}};
   study::Library library;
@@ -31,7 +33,8 @@ TEST_CASE("the scenario schema says what the reader of scenarios does", "[study]
     return study::to_json(study::parse_scenario(document, "scenario.json#", library));
   };
   const std::vector<std::string> keys{"study/scenario.cpp", "study/workload.cpp",
-                                      "study/load_source.cpp", "study/efficiency_choice.cpp"};
+                                      "study/load_source.cpp", "study/efficiency_choice.cpp",
+                                      "study/hardware_change.cpp"};
   CHECK(schema_test::faults("scenario", keys, examples, read) == schema_test::kNone);
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/portable_math.hpp"
 #include "model/blocks/block_builder.hpp"
 
 // Dense and mixture-of-experts feed-forward layers (DeepSeekMoE: V3 report, arXiv 2412.19437,
@@ -49,7 +50,7 @@ void routed(BlockBuilder& b, const MoeSpec& s) {
   const Precision& p = b.precision();
   // experts with at least one of `b.rows` uniformly routed tokens; map() redoes this for a whole
   // expert-parallel group
-  const double touched = n * (1.0 - std::pow(1.0 - k / n, b.rows));
+  const double touched = n * (1.0 - portable::pow(1.0 - k / n, b.rows));
   const bool masked = !b.prefill();
   const auto gemm = [&](std::int64_t out, std::int64_t in) {
     return ops::GroupedGemm{.rows = rows,

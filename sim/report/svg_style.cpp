@@ -1,0 +1,56 @@
+#include "report/svg_style.hpp"
+
+#include <map>
+#include <string_view>
+
+#include "core/error.hpp"
+#include "report/assets.hpp"
+
+namespace fathom::report {
+namespace {
+
+// Where the block that opens at `brace` ends, one behind its closing brace.
+std::size_t end_of_block(std::string_view css, std::size_t brace) {
+  int depth = 0;
+  for (std::size_t i = brace; i < css.size(); ++i) {
+    if (css[i] == '{') ++depth;
+    if (css[i] == '}' && --depth == 0) return i + 1;
+  }
+  throw BugError("plot.css: a block does not end");
+}
+
+std::string without_media(std::string css) {
+  for (std::size_t at = css.find("@media"); at != std::string::npos; at = css.find("@media", at)) {
+    css.erase(at, end_of_block(css, css.find('{', at)) - at);
+  }
+  return css;
+}
+
+// "--name: value;" as name -> value.
+std::map<std::string, std::string, std::less<>> variables(std::string_view css) {
+  std::map<std::string, std::string, std::less<>> out;
+  for (std::size_t at = css.find("\n  --"); at != std::string_view::npos;
+       at = css.find("\n  --", at + 1)) {
+    const std::size_t colon = css.find(':', at);
+    const std::size_t end = css.find(';', colon);
+    out.emplace(css.substr(at + 3, colon - at - 3), css.substr(colon + 2, end - colon - 2));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string standalone_style() {
+  constexpr std::string_view kOpen = "var(";
+  std::string css = without_media(std::string(assets::plot_css()));
+  const auto values = variables(css);
+  for (std::size_t at = css.find(kOpen); at != std::string::npos; at = css.find(kOpen, at)) {
+    const std::size_t end = css.find(')', at);
+    const auto value = values.find(css.substr(at + kOpen.size(), end - at - kOpen.size()));
+    if (value == values.end()) throw BugError("plot.css: a variable without a value");
+    css.replace(at, end + 1 - at, value->second);
+  }
+  return css;
+}
+
+}  // namespace fathom::report
