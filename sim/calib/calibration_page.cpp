@@ -7,6 +7,7 @@
 #include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
 #include "lang/say.hpp"
+#include "report/builders/error_bars.hpp"
 
 namespace fathom::calib {
 namespace {
@@ -113,6 +114,7 @@ Document page(const CalibrationReport& report) {
   std::size_t count = 0;
   std::int64_t rows = 0;
   std::size_t flagged = 0;
+  std::vector<ErrorRow> errors;
   Table table{
       .title = "Sub-fits: errors in sample and leave-slice-out",
       .columns = {text_column("family"), text_column("device"), text_column("kernel, dtype"),
@@ -131,6 +133,10 @@ Document page(const CalibrationReport& report) {
       ++count;
       rows += g.rows;
       flagged += g.flagged.size();
+      const bool ratio = g.measured.rows > 0 && g.measured.median < g.fitted.median;
+      const Score& used = ratio ? g.measured : g.fitted;
+      errors.push_back(
+          {fmt::format("{} · {} · {}", d.family, d.device, g.group), used.median, used.p90});
       table.rows.push_back({d.family, d.device, g.group, g.rows, g.in_sample.median,
                             g.in_sample.p90, g.fitted.median, g.fitted.p90, g.measured.median,
                             g.measured.p90, g.parameters.size(),
@@ -140,6 +146,9 @@ Document page(const CalibrationReport& report) {
   Document document{.title = say("Calibration from {}", report.source),
                     .finding = say("{} sub-fits on {} rows; {} rows flagged and not fitted", count,
                                    rows, flagged)};
+  if (!errors.empty())
+    document.blocks.emplace_back(
+        error_bars("Errors of the sub-fits on slices left out", "sub-fit", std::move(errors)));
   document.blocks.emplace_back(std::move(table));
   document.blocks.emplace_back(
       Note{NoteKind::info,

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -51,6 +53,13 @@ int run(const Request& request) {
   const bool decode = std::holds_alternative<infer::DecodeQuery>(named.scenario.workload);
   if (interval) {
     data["interval"] = validate::to_json(*interval, decode);
+    // The figure follows the key figures, the note precedes them.
+    const auto figures = std::ranges::find_if(page.blocks, [](const report::Block& block) {
+      return std::holds_alternative<report::KeyFigures>(block.content);
+    });
+    page.blocks.insert(
+        std::next(figures),
+        validate::interval_plot(*interval, std::get<infer::InferEstimate>(answer.outcome)));
     page.blocks.insert(page.blocks.begin(),
                        report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
   }

@@ -57,6 +57,8 @@ Column number_column(std::string header, std::string unit, NumberFormat format) 
 }
 
 void check(const Table& table) {
+  FATHOM_EXPECT(table.anchors.empty() || table.anchors.size() == table.rows.size(),
+                "a table has no workings or one per row");
   for (const auto& row : table.rows) {
     FATHOM_EXPECT(row.size() == table.columns.size(), "a table row has one cell per column");
   }

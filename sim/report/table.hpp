@@ -56,6 +56,7 @@ struct Table {
   std::string title;
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
+  std::vector<std::string> anchors;  ///< none, or one working (report/workings.hpp) per row
   bool operator==(const Table&) const = default;
 };
 

@@ -40,6 +40,31 @@ std::string describe(const EstimateInterval& interval, bool decode) {
       format_significant(interval.per_device.p90, 4));
 }
 
+report::LanePlot interval_plot(const EstimateInterval& interval,
+                               const infer::InferEstimate& estimate) {
+  const bool decode = estimate.phase == model::Phase::decode;
+  report::LanePlot plot{
+      .title = fmt::format("Between p10 and p90 the {} is {} to {}", decode ? "TPOT" : "TTFT",
+                           format_seconds(Seconds{interval.latency_s.p10}),
+                           format_seconds(Seconds{interval.latency_s.p90})),
+      .x = {.label = "of the estimate", .unit = "%"},
+      .lane_label = "figure",
+      .lanes = {decode ? "TPOT" : "TTFT", "tokens/s per GPU"},
+      .groups = {"p10 to p90"},
+      .references = {{report::ReferenceKind::vertical, 100.0, "estimate"}}};
+  const auto bar = [&](std::size_t lane, const Interval& i, double figure) {
+    plot.bars.push_back({.lane = lane,
+                         .start = 100.0 * i.p10 / figure,
+                         .length = 100.0 * (i.p90 - i.p10) / figure,
+                         .facts = {{"estimate", format_significant(figure, 4)},
+                                   {"p10", format_significant(i.p10, 4)},
+                                   {"p90", format_significant(i.p90, 4)}}});
+  };
+  bar(0, interval.latency_s, estimate.latency.value);
+  bar(1, interval.per_device, estimate.per_device.value);
+  return plot;
+}
+
 nlohmann::json to_json(const EstimateInterval& interval, bool decode) {
   const auto pair = [](const Interval& i) -> nlohmann::json {
     return {{"p10", i.p10}, {"p90", i.p90}};

@@ -133,6 +133,11 @@ Table worst_table(const LedgerReport& report) {
   return table;
 }
 
+bool end_to_end(Category category) {
+  return category == Category::inference || category == Category::mtp ||
+         category == Category::economics;
+}
+
 // Rows with a time model; counts and bounds lie on the diagonal anyway.
 Plot parity_plot(const LedgerReport& report) {
   Plot plot{.title = say("Predicted against published: median error {:.1f} %",
@@ -177,6 +182,31 @@ Plot error_plot(const LedgerReport& report) {
   return plot;
 }
 
+// What was published beside the interval that we would have given, as ratios to the prediction.
+LanePlot interval_plot(const LedgerReport& report) {
+  LanePlot plot{.x = {.label = "of the prediction", .scale = AxisScale::log},
+                .lane_label = "row",
+                .groups = {"p10 to p90", "published"},
+                .references = {{ReferenceKind::vertical, 1.0, "predicted"}}};
+  long inside = 0;
+  for (const RowResult& r : report.rows) {
+    if (!end_to_end(r.row.category) || !r.interval || !r.infeasible.empty()) continue;
+    const std::size_t lane = plot.lanes.size();
+    plot.lanes.push_back(r.row.id);
+    plot.bars.push_back({.lane = lane,
+                         .start = r.interval->p10 / r.predicted,
+                         .length = (r.interval->p90 - r.interval->p10) / r.predicted,
+                         .facts = {{"predicted", format_significant(r.predicted, 4)},
+                                   {"published", published_text(r.row)},
+                                   {"unit", r.row.unit}}});
+    plot.marks.push_back({.lane = lane, .at = published(r.row) / r.predicted, .group = 1});
+    inside += r.inside_interval ? 1 : 0;
+  }
+  plot.title = fmt::format("End to end, {} of {} published results lie inside the interval", inside,
+                           plot.lanes.size());
+  return plot;
+}
+
 Details every_row(const LedgerReport& report) {
   Details details{.summary = "Every row"};
   for (const CategorySummary& s : report.categories) {
@@ -203,11 +233,6 @@ Details gaps(const LedgerReport& report) {
   for (const Gap& gap : report.gaps)
     table.rows.push_back({gap.id, name(gap.category), gap.claim, gap.reason, gap.source});
   return {.summary = "Not expressible", .blocks = {Block{std::move(table)}}};
-}
-
-bool end_to_end(Category category) {
-  return category == Category::inference || category == Category::mtp ||
-         category == Category::economics;
 }
 
 std::string finding(const LedgerReport& r) {
@@ -239,6 +264,8 @@ Document page(const LedgerReport& report) {
   if (report.timed.rows > report.timed.infeasible) {
     document.blocks.emplace_back(parity_plot(report));
     document.blocks.emplace_back(error_plot(report));
+    LanePlot intervals = interval_plot(report);
+    if (!intervals.lanes.empty()) document.blocks.emplace_back(std::move(intervals));
   }
   if (report.day) {
     for (Block& block : day_section(*report.day)) document.blocks.push_back(std::move(block));

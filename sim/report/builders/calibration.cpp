@@ -7,6 +7,7 @@
 #include "core/si_format.hpp"
 #include "lang/say.hpp"
 #include "report/builders/cells.hpp"
+#include "report/builders/error_bars.hpp"
 
 namespace fathom::report {
 namespace {
@@ -96,21 +97,16 @@ Table form_table(const Cluster& cluster) {
   return table;
 }
 
-Plot error_plot(const Cluster& cluster) {
-  Plot plot{.title = say("Errors of the fits of {} on shapes left out", cluster.id),
-            .x = {.label = "use"},
-            .y = {.label = "median error", .unit = "%"}};
-  Series form{.name = "form", .kind = SeriesKind::bars};
-  Series used{.name = "as used", .kind = SeriesKind::bars};
+LanePlot error_plot(const Cluster& cluster) {
+  std::vector<ErrorRow> rows;
   for (const Fit& fit : fits_of(cluster)) {
-    const double x = static_cast<double>(plot.x.categories.size());
-    plot.x.categories.emplace_back(fit.use);
-    form.xs.push_back(x);
-    used.xs.push_back(x);
-    form.ys.push_back(100.0 * fit.form->median_error);
-    used.ys.push_back(100.0 * error_used(*fit.form));
+    const FittedForm& form = *fit.form;
+    const bool ratio = takes_ratio(form);
+    rows.push_back(
+        {std::string(fit.use), error_used(form), ratio ? form.ratios.p90_error : form.p90_error});
   }
-  plot.series = {std::move(form), std::move(used)};
+  LanePlot plot = error_bars(fmt::format("Errors of the fits of {} on shapes left out", cluster.id),
+                             "use", rows);
   plot.note = "As used: the form times the measured ratio where that errs less.";
   return plot;
 }

@@ -43,6 +43,26 @@ Cell chance_cell(double probability, int draws) {
   return cell;
 }
 
+// Bars of the latencies as shares of their targets, so that one axis holds them all.
+LanePlot odds_plot(const study::PlanOdds& odds) {
+  LanePlot plot{.title = "Latencies against their targets",
+                .x = {.label = "of the target", .unit = "%", .min = 0.0},
+                .lane_label = "latency",
+                .groups = {"p10 to p90", "estimate"},
+                .references = {{ReferenceKind::vertical, 100.0, "target"}}};
+  for (const study::LatencyOdds& t : odds.targets) {
+    if (!std::isfinite(t.p90.value) || !std::isfinite(t.estimate.value)) continue;
+    const std::size_t lane = plot.lanes.size();
+    plot.lanes.push_back(t.what);
+    plot.bars.push_back({.lane = lane,
+                         .start = 100.0 * (t.p10 / t.target),
+                         .length = 100.0 * ((t.p90 - t.p10) / t.target),
+                         .facts = {{"target", format_seconds(t.target)}}});
+    plot.marks.push_back({.lane = lane, .at = 100.0 * (t.estimate / t.target), .group = 1});
+  }
+  return plot;
+}
+
 void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study::PlanOdds& odds,
               int level) {
   blocks.push_back(Heading{level, "How likely the targets hold", "odds"});
@@ -61,6 +81,7 @@ void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study:
                           latency_cell(t.p90), t.target.value / kMilli,
                           chance_cell(t.probability, odds.draws)});
   }
+  blocks.push_back(odds_plot(odds));
   blocks.push_back(std::move(table));
   std::string note = say(
       "Over {} draws of log-normal errors of kernel times: families err independently of each "
@@ -154,28 +175,35 @@ double load_figure(const Moved& m, bool money) {
 }
 
 // Bars from the answer to where each input takes it, widest first.
-Plot tornado(const study::Sensitivity& s) {
+LanePlot tornado(const study::Sensitivity& s) {
   const bool money = s.base.load_usd_per_million.has_value();
-  Plot plot{.x = {.label = "input"},
-            .y = {.label = money ? "cost at full load" : "devices at full load",
-                  .unit = money ? "USD/M tokens" : ""},
-            .note =
-                "The answer with one input moved down and up; the line is the answer as it is, "
-                "at the highest rate it supports. Inputs that leave nothing have no bar."};
+  LanePlot plot{
+      .x = {.label = money ? "cost at full load" : "devices at full load",
+            .unit = money ? "USD/M tokens" : ""},
+      .lane_label = "input",
+      .groups = {"input lower", "input higher"},
+      .note =
+          "The answer with one input moved down and up; the line is the answer as it is, at "
+          "the highest rate it supports. Inputs that leave nothing have no bar."};
   std::vector<study::SensitivityRow> rows = s.rows;
   std::ranges::stable_sort(rows, std::greater<>{}, &study::SensitivityRow::load_swing);
-  constexpr std::size_t kShown = 8;  // more do not fit under an axis
-  rows.resize(std::min(kShown, rows.size()));
-  Series low{.name = "input lower", .kind = SeriesKind::bars};
-  Series high{.name = "input higher", .kind = SeriesKind::bars};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    plot.x.categories.push_back(rows[i].input);
-    for (Series* series : {&low, &high}) series->xs.push_back(static_cast<double>(i));
-    low.ys.push_back(load_figure(rows[i].low, money));
-    high.ys.push_back(load_figure(rows[i].high, money));
+  const double base = load_figure(s.base, money);
+  for (const study::SensitivityRow& row : rows) {
+    const std::size_t lane = plot.lanes.size();
+    plot.lanes.push_back(row.input);
+    const auto bar = [&](const Moved& moved, const std::string& by, std::size_t group) {
+      const double figure = load_figure(moved, money);
+      if (std::isfinite(figure) && std::isfinite(base))
+        plot.bars.push_back({.lane = lane,
+                             .start = base,
+                             .length = figure - base,
+                             .group = group,
+                             .facts = {{"moved", by}}});
+    };
+    bar(row.low, row.low_text, 0);
+    bar(row.high, row.high_text, 1);
   }
-  plot.series = {std::move(low), std::move(high)};
-  plot.references.push_back({ReferenceKind::horizontal, load_figure(s.base, money), "as it is"});
+  plot.references.push_back({ReferenceKind::vertical, base, "as it is"});
   plot.title = say("The {} at full load depends most on the {}", money ? "cost" : "size",
                    rows.front().input);
   return plot;
