@@ -128,7 +128,7 @@ class Writer {
   }
 
   void operator()(const Workings& workings) {
-    Table table{.columns = {text_column("number"), text_column("term"), text_column("how")}};
+    Table table{.columns = {said_column("number"), said_column("term"), said_column("how")}};
     for (const Working& working : workings.items) {
       for (const WorkingLine& line : working.lines)
         table.rows.push_back({working.name, line.term, line.text});

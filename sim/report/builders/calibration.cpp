@@ -105,8 +105,8 @@ LanePlot error_plot(const Cluster& cluster) {
     rows.push_back(
         {std::string(fit.use), error_used(form), ratio ? form.ratios.p90_error : form.p90_error});
   }
-  LanePlot plot = error_bars(fmt::format("Errors of the fits of {} on shapes left out", cluster.id),
-                             "use", rows);
+  LanePlot plot =
+      error_bars(say("Errors of the fits of {} on shapes left out", cluster.id), "use", rows);
   plot.note = "As used: the form times the measured ratio where that errs less.";
   return plot;
 }

@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr std::size_t kMostRows = 40;  // two screens
 
@@ -21,7 +24,7 @@ LanePlot error_bars(std::string title, std::string lane_label, std::vector<Error
                 .groups = {"up to p90", "up to the median"}};
   std::ranges::stable_sort(rows, std::ranges::greater{}, &ErrorRow::p90);
   if (rows.size() > kMostRows) {
-    plot.note = fmt::format("The {} with the largest errors of {}.", kMostRows, rows.size());
+    plot.note = say("The {} with the largest errors of {}.", kMostRows, rows.size());
     rows.resize(kMostRows);
   }
   for (const ErrorRow& row : rows) {

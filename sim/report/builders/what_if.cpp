@@ -9,12 +9,14 @@
 #include <utility>
 
 #include "core/json_io.hpp"
+#include "lang/say.hpp"
 #include "whatif/estimate_json.hpp"
 #include "whatif/self_contained.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using study::Scenario;
 
@@ -170,9 +172,8 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   std::vector<Block> out{Heading{.level = 2, .text = "What if"}};
   auto packed = whatif::self_contained(document, scenario);
   if (const auto* bound = std::get_if<whatif::Bound>(&packed)) {
-    out.emplace_back(
-        Note{NoteKind::info,
-             fmt::format("This scenario cannot be recomputed in a page: {}.", bound->reason)});
+    out.emplace_back(Note{NoteKind::info,
+                          say("This scenario cannot be recomputed in a page: {}.", bound->reason)});
     return out;
   }
   auto& mine = std::get<whatif::SelfContained>(packed);
@@ -223,9 +224,9 @@ std::vector<Block> what_if_blocks(const study::PlanResult& result) {
     return {};
   std::vector<Block> out = what_if_blocks(document, scenario, answer, "");
   out.insert(out.begin() + 1,
-             Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
-                                   "devices, at the batch that the plan runs.",
-                                   estimate->devices, plan->devices)});
+             Paragraph{say("One decoding instance of the smallest cluster, {} of its {} "
+                           "devices, at the batch that the plan runs.",
+                           estimate->devices, plan->devices)});
   return out;
 }
 
