@@ -130,7 +130,7 @@ int report_spec(const Request& request) {
     print(dump_json(study::to_json(named.spec)));
     return kOk;
   }
-  Progress progress("report");
+  Progress progress("making the report");
   MadeReport made =
       make_report(named.spec, named.where, [&](double share) { progress.report(share); });
   progress.finish();

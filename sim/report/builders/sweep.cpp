@@ -9,9 +9,12 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
@@ -83,7 +86,8 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
 }
 
 std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
-  return fmt::format("{} {}", o.maximize ? "highest" : "lowest", header_of(layout, layout.results[o.column].name));
+  const std::string header = header_of(layout, layout.results[o.column].name);
+  return o.maximize ? say("highest {}", header) : say("lowest {}", header);
 }
 
 // One column per objective: a row of a database is too wide to read across.
@@ -93,7 +97,7 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], s.layout);
     if (group.best[i].results.empty()) {
-      out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
+      out.blocks.push_back(Note{NoteKind::warning, say("no point has a value: {}", what)});
       continue;
     }
     rows.push_back(&group.best[i]);
@@ -129,7 +133,7 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
 Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
   const std::string x = header_of(s.layout, s.layout.results[s.objectives[0].column].name);
   const std::string y = header_of(s.layout, s.layout.results[s.objectives[1].column].name);
-  Plot plot{.title = fmt::format("{} points that nothing beats", group.front.size()),
+  Plot plot{.title = say("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
   Series series{.name = "front", .kind = SeriesKind::line_points};
@@ -149,28 +153,27 @@ void add_front(const sweep::Summary& s, const sweep::Group& group, Document& out
   if (s.objectives.size() < 2 || group.front.empty()) return;
   std::vector<std::string> names;
   for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
-  out.blocks.push_back(Paragraph{fmt::format(
+  out.blocks.push_back(Paragraph{say(
       "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
-      fmt::join(names, ", "))});
+      lang::listed(names))});
   out.blocks.push_back(front_plot(s, group));
   std::vector<const sweep::Row*> rows;
   const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
   for (std::size_t i = 0; i < group.front.size(); i += step) rows.push_back(&group.front[i]);
-  const std::string title = step == 1
-                                ? "All of them"
-                                : fmt::format("{} of {}, evenly spaced; --format json has all",
-                                              rows.size(), group.front.size());
+  const std::string title = step == 1 ? "All of them"
+                                      : say("{} of {}, evenly spaced; --format json has all",
+                                            rows.size(), group.front.size());
   out.blocks.push_back(rows_table(title, rows, s.layout));
 }
 
 void add_group(const sweep::Summary& s, const sweep::Group& group, Document& out) {
-  const std::string what = s.groups.size() > 1 ? ": " + group.base : "";
-  out.blocks.push_back(Heading{2, "Best points" + what, ""});
+  const bool many = s.groups.size() > 1;
+  out.blocks.push_back(Heading{2, many ? say("Best points: {}", group.base) : "Best points", ""});
   if (group.without_objective > 0) {
-    out.blocks.push_back(Note{
-        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
-                                       "of what follows",
-                                       format_count(group.without_objective))});
+    out.blocks.push_back(
+        Note{NoteKind::warning, say("{} points have no value for an objective and are left out "
+                                    "of what follows",
+                                    format_count(group.without_objective))});
   }
   add_best(s, group, out);
   add_front(s, group, out);
@@ -187,7 +190,7 @@ void add_reasons(const sweep::Summary& s, Document& out) {
   if (reasons.size() > kShownReasons) {
     std::int64_t rest = 0;
     for (std::size_t i = kShownReasons; i < reasons.size(); ++i) rest += reasons[i].second;
-    table.rows.push_back({fmt::format("{} other reasons", reasons.size() - kShownReasons), rest});
+    table.rows.push_back({say("{} other reasons", reasons.size() - kShownReasons), rest});
   }
   out.blocks.push_back(Heading{2, "Infeasible points", ""});
   out.blocks.push_back(std::move(table));
@@ -195,10 +198,10 @@ void add_reasons(const sweep::Summary& s, Document& out) {
 
 std::string finding(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
-  std::string out =
-      fmt::format("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
-  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(selected(s)));
-  return out + ".";
+  const std::string out =
+      say("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
+  if (!s.filtered) return say("{}.", out);
+  return say("{}, {} of them pass the filters.", out, format_count(selected(s)));
 }
 
 KeyFigures figures(const SweepPage& page) {
@@ -263,20 +266,19 @@ std::string header_of(const sweep::Layout& layout, const std::string& name) {
 Document sweep_document(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
   Document out;
-  out.title = page.name.empty() ? "Sweep" : "Sweep: " + page.name;
+  out.title = page.name.empty() ? "Sweep" : say("Sweep: {}", page.name);
   out.finding = finding(page);
   out.blocks.push_back(figures(page));
   if (page.begin != 0 || page.end != page.points) {
-    out.blocks.push_back(
-        Note{NoteKind::info, fmt::format("a shard: points {} to {} of {}", page.begin, page.end - 1,
-                                         format_count(page.points))});
+    out.blocks.push_back(Note{NoteKind::info, say("a shard: points {} to {} of {}", page.begin,
+                                                  page.end - 1, format_count(page.points))});
   }
   if (page.next < page.end) {
     out.blocks.push_back(
         Note{NoteKind::warning,
-             fmt::format("unfinished: {} of its {} points are still to do; run the "
-                         "sweep again with --resume",
-                         format_count(page.end - page.next), format_count(page.end - page.begin))});
+             say("unfinished: {} of its {} points are still to do; run the "
+                 "sweep again with --resume",
+                 format_count(page.end - page.next), format_count(page.end - page.begin))});
   }
   for (const sweep::Group& group : s.groups) {
     if (!s.objectives.empty() && group.selected > 0) add_group(s, group, out);
@@ -286,7 +288,7 @@ Document sweep_document(const SweepPage& page) {
     out.blocks.push_back(sweep_points(page));
   }
   add_reasons(s, out);
-  out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});
+  out.blocks.push_back(Note{NoteKind::source, say("every row is in {}", page.database)});
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/json_io.hpp"
+#include "lang/say.hpp"
 #include "report/builders/decode_instance.hpp"
 #include "whatif/estimate_json.hpp"
 #include "whatif/self_contained.hpp"
@@ -16,6 +17,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using study::Scenario;
 
@@ -172,9 +174,8 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   std::vector<Block> out{Heading{.level = 2, .text = "What if"}};
   auto packed = whatif::self_contained(document, scenario);
   if (const auto* bound = std::get_if<whatif::Bound>(&packed)) {
-    out.emplace_back(
-        Note{NoteKind::info,
-             fmt::format("This scenario cannot be recomputed in a page: {}.", bound->reason)});
+    out.emplace_back(Note{NoteKind::info,
+                          say("This scenario cannot be recomputed in a page: {}.", bound->reason)});
     return out;
   }
   auto& mine = std::get<whatif::SelfContained>(packed);
@@ -201,9 +202,9 @@ std::vector<Block> what_if_blocks(const study::PlanResult& result) {
   const auto& estimate = std::get<infer::InferEstimate>(instance->answer.outcome);
   std::vector<Block> out = what_if_blocks(document, instance->scenario, instance->answer, "");
   out.insert(out.begin() + 1,
-             Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
-                                   "devices, at the batch that the plan runs.",
-                                   estimate.devices, study::smallest_cluster(result)->devices)});
+             Paragraph{say("One decoding instance of the smallest cluster, {} of its {} "
+                           "devices, at the batch that the plan runs.",
+                           estimate.devices, study::smallest_cluster(result)->devices)});
   return out;
 }
 
