@@ -99,7 +99,7 @@ class Writer {
   }
   void operator()(const Paragraph& block) { paragraph(escape_markdown(block.text)); }
   void operator()(const Note& note) {
-    paragraph(fmt::format("> **{}:** {}", tr(name(note.kind)), escape_markdown(note.text)));
+    paragraph(say("> **{}:** {}", tr(name(note.kind)), escape_markdown(note.text)));
   }
   void operator()(const Table& table) {
     ++tables_;

@@ -230,7 +230,7 @@ std::string description(const Plot& plot) {
   }
   const std::string what = say("{} over {}; {} series, {} points", axis_title(plot.y),
                                axis_title(plot.x), plot.series.size(), points);
-  return names.empty() ? what : what + ": " + names;
+  return names.empty() ? what : fmt::format("{}{}{}", what, tr(": "), names);
 }
 
 std::string render_svg(const Plot& plot, const SvgOptions& options) {

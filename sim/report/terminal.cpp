@@ -131,7 +131,7 @@ class Writer {
   }
   void operator()(const Paragraph& block) { section(prose(block.text, "")); }
   void operator()(const Note& note) {
-    section(prose(fmt::format("{}: {}", tr(name(note.kind)), note.text), "  ",
+    section(prose(fmt::format("{}{}{}", tr(name(note.kind)), tr(": "), note.text), "  ",
                   note.kind == NoteKind::warning ? Style::warning : Style::dim));
   }
   void operator()(const Table& table) { section(render_terminal(table, options_)); }

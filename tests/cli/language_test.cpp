@@ -71,7 +71,7 @@ std::vector<std::string> english_runs(const std::string& text) {
   bool examples = false;
   for (const std::string& line : lines_of(text)) {
     if (line.empty()) examples = false;
-    if (line == "示例:") examples = true;
+    if (line == "示例：") examples = true;
     const std::string prose = prose_of(line, examples);
     if (std::regex_search(prose, kRun)) found.push_back(line);
   }
