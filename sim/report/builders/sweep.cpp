@@ -75,7 +75,8 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
     table.columns.push_back(table_column(column, header_of(layout, column.name)));
   }
   for (const std::size_t i : results)
-    table.columns.push_back(table_column(layout.results[i], header_of(layout, layout.results[i].name)));
+    table.columns.push_back(
+        table_column(layout.results[i], header_of(layout, layout.results[i].name)));
   for (const sweep::Row* row : rows) {
     std::vector<Cell> cells{row->number};
     for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
