@@ -15,7 +15,7 @@
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "core/utf8.hpp"
-#include "lang/language.hpp"
+#include "lang/catalogue.hpp"
 #include "report/chart.hpp"
 
 namespace fathom::cli {

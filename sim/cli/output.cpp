@@ -41,7 +41,7 @@ bool is_plain(std::string_view word) {
 }
 
 // Single quotes as a shell reads them, so that the line can be pasted back.
-std::string quoted(std::string_view word) {
+std::string shell_quoted(std::string_view word) {
   if (is_plain(word)) return std::string(word);
   std::string out = "'";
   for (const char c : word) {
@@ -56,32 +56,44 @@ std::string quoted(std::string_view word) {
 
 std::string command_line() {
   std::string line = "fathom";
-  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  for (std::size_t i = 1; i < command_words().size(); ++i)
+    line += " " + shell_quoted(command_words()[i]);
   return line;
 }
 
-void collect_plots(const std::vector<report::Block>& blocks,
-                   std::vector<const report::Plot*>& plots) {
+struct Picture {
+  const std::string& title;
+  const report::Block& block;
+};
+
+// Figures of either kind, in the order of the document.
+void collect_pictures(const std::vector<report::Block>& blocks, std::vector<Picture>& out) {
   for (const report::Block& block : blocks) {
-    if (const auto* plot = std::get_if<report::Plot>(&block.content)) plots.push_back(plot);
+    if (const auto* plot = std::get_if<report::Plot>(&block.content))
+      out.push_back({plot->title, block});
+    if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
+      out.push_back({plot->title, block});
     if (const auto* details = std::get_if<report::Details>(&block.content))
-      collect_plots(details->blocks, plots);
+      collect_pictures(details->blocks, out);
   }
 }
 
 // The figure that --figure names, as a picture of its own.
 std::string picture(const report::Document& document, const OutputOptions& options) {
-  std::vector<const report::Plot*> plots;
-  collect_plots(document.blocks, plots);
-  if (plots.empty()) throw InputError("--format " + options.format + ": this result has no figure");
-  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > plots.size()) {
+  std::vector<Picture> pictures;
+  collect_pictures(document.blocks, pictures);
+  if (pictures.empty())
+    throw InputError("--format " + options.format + ": this result has no figure");
+  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > pictures.size()) {
     std::string list;
-    for (std::size_t i = 0; i < plots.size(); ++i)
-      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, plots[i]->title);
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, pictures[i].title);
     throw InputError(fmt::format("--figure {}: expected {}", options.figure, list));
   }
-  const auto& plot = *plots[static_cast<std::size_t>(options.figure) - 1];
-  return report::render_svg(plot, {.standalone = true});
+  const report::Block& block = pictures[static_cast<std::size_t>(options.figure) - 1].block;
+  if (const auto* lanes = std::get_if<report::LanePlot>(&block.content))
+    return report::render_svg(*lanes, {.standalone = true});
+  return report::render_svg(std::get<report::Plot>(block.content), {.standalone = true});
 }
 
 std::string render(const report::Document& answer, const nlohmann::json& data,
@@ -204,7 +216,7 @@ std::string question_line() {
     const std::string_view word = words[i];
     const std::string_view name = word.substr(0, word.find('='));
     if (std::ranges::find(kOutput, name) == kOutput.end()) {
-      line += " " + quoted(word);
+      line += " " + shell_quoted(word);
     } else if (name.size() == word.size()) {
       ++i;  // its value
     }

@@ -35,6 +35,7 @@ void collect(const std::vector<Block>& blocks, std::vector<Table>& out) {
   for (const Block& block : blocks) {
     if (const auto* table = std::get_if<Table>(&block.content)) out.push_back(*table);
     if (const auto* plot = std::get_if<Plot>(&block.content)) out.push_back(data_table(*plot));
+    if (const auto* plot = std::get_if<LanePlot>(&block.content)) out.push_back(data_table(*plot));
     if (const auto* details = std::get_if<Details>(&block.content)) collect(details->blocks, out);
   }
 }

@@ -8,10 +8,12 @@
 #include <variant>
 #include <vector>
 
+#include "report/lane_plot.hpp"
 #include "report/plot.hpp"
 #include "report/point_set.hpp"
 #include "report/table.hpp"
 #include "report/what_if.hpp"
+#include "report/workings.hpp"
 
 namespace fathom::report {
 
@@ -43,6 +45,7 @@ struct KeyFigure {
   Cell value;
   std::string unit;
   std::string detail;
+  std::string anchor;  ///< of its working; may be empty
   bool operator==(const KeyFigure&) const = default;
 };
 
@@ -67,19 +70,20 @@ struct Details {
   bool operator==(const Details&) const;
 };
 
-template <class T>
-concept BlockContent = std::same_as<T, Heading> || std::same_as<T, Paragraph> ||
-    std::same_as<T, Note> || std::same_as<T, Table> || std::same_as<T, Plot> ||
-    std::same_as<T, KeyFigures> || std::same_as<T, CodeBlock> || std::same_as<T, Details> ||
-    std::same_as<T, PointSet> || std::same_as<T, WhatIf>;
+using BlockContent = std::variant<Heading, Paragraph, Note, Table, Plot, LanePlot, KeyFigures,
+                                  CodeBlock, Details, PointSet, WhatIf, Workings>;
+
+template <class T, class... Ts>
+constexpr bool is_one_of(const std::variant<Ts...>* /*any*/) {
+  return (std::same_as<T, Ts> || ...);
+}
 
 struct Block {
-  std::variant<Heading, Paragraph, Note, Table, Plot, KeyFigures, CodeBlock, Details, PointSet,
-               WhatIf>
-      content;
+  BlockContent content;
 
-  template <BlockContent T>
-  Block(T block) : content(std::move(block)) {}
+  template <class T>
+  requires(is_one_of<T>(static_cast<const BlockContent*>(nullptr))) Block(T block)
+      : content(std::move(block)) {}
   bool operator==(const Block&) const = default;
 };
 

@@ -103,6 +103,23 @@ struct ToJson {
     out["type"] = "plot";
     return out;
   }
+  json operator()(const LanePlot& block) const {
+    json out = to_json(block);
+    out["type"] = "lanes";
+    return out;
+  }
+  json operator()(const Workings& block) const {
+    json items = json::array();
+    for (const Working& working : block.items) {
+      json lines = json::array();
+      for (const WorkingLine& line : working.lines)
+        lines.push_back({{"term", clean(line.term)}, {"text", clean(line.text)}});
+      items.push_back({{"anchor", clean(working.anchor)},
+                       {"name", clean(working.name)},
+                       {"lines", std::move(lines)}});
+    }
+    return {{"type", "workings"}, {"summary", clean(block.summary)}, {"items", items}};
+  }
   json operator()(const KeyFigures& block) const {
     json figures = json::array();
     for (const KeyFigure& figure : block.figures) {
@@ -162,6 +179,36 @@ json to_json(const Plot& plot) {
   for (const ReferenceLine& line : plot.references) references.push_back(reference_json(line));
   return {{"title", clean(plot.title)}, {"x", axis_json(plot.x)},   {"y", axis_json(plot.y)},
           {"series", series},           {"references", references}, {"stacked", plot.stacked},
+          {"note", clean(plot.note)}};
+}
+
+json to_json(const LanePlot& plot) {
+  check(plot);
+  json bars = json::array();
+  for (const LaneBar& bar : plot.bars) {
+    json facts = json::array();
+    for (const Fact& fact : bar.facts)
+      facts.push_back({{"name", clean(fact.name)}, {"text", clean(fact.text)}});
+    bars.push_back({{"lane", bar.lane},
+                    {"group", bar.group},
+                    {"start", number_json(bar.start)},
+                    {"length", number_json(bar.length)},
+                    {"label", clean(bar.label)},
+                    {"facts", std::move(facts)}});
+  }
+  json marks = json::array();
+  for (const LaneMark& mark : plot.marks)
+    marks.push_back({{"lane", mark.lane}, {"group", mark.group}, {"at", number_json(mark.at)}});
+  json references = json::array();
+  for (const ReferenceLine& line : plot.references) references.push_back(reference_json(line));
+  return {{"title", clean(plot.title)},
+          {"x", axis_json(plot.x)},
+          {"lane_label", clean(plot.lane_label)},
+          {"lanes", texts_json(plot.lanes)},
+          {"groups", texts_json(plot.groups)},
+          {"bars", bars},
+          {"marks", marks},
+          {"references", references},
           {"note", clean(plot.note)}};
 }
 

@@ -12,6 +12,7 @@ namespace fathom::report {
 nlohmann::json to_json(const Document& document);
 nlohmann::json to_json(const Table& table);
 nlohmann::json to_json(const Plot& plot);
+nlohmann::json to_json(const LanePlot& plot);
 
 /// Canonical text of to_json(document).
 std::string render_json(const Document& document);

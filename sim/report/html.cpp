@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -41,12 +42,21 @@ std::string header_cell(const Column& column) {
   const std::string unit = unit_in_header(column) ? fmt::format(" <span class=\"unit\">{}</span>",
                                                                 html_inline(column.unit))
                                                   : "";
-  return fmt::format("<th scope=\"col\"{}>{}{}</th>",
-                     column.align == Align::right ? " class=\"n\"" : "", html_inline(column.header),
-                     unit);
+  const std::string key =
+      column.key.empty() ? "" : fmt::format(" title=\"{}\"", escape_html(one_line(column.key)));
+  return fmt::format("<th scope=\"col\"{}{}>{}{}</th>",
+                     column.align == Align::right ? " class=\"n\"" : "", key,
+                     html_inline(column.header), unit);
 }
 
-std::string body_cell(const Cell& cell, const Column& column, bool names_row) {
+// A name that leads to how its number came about; assets/workings.js opens it in place.
+std::string how_link(const std::string& anchor, const std::string& content) {
+  if (anchor.empty()) return content;
+  return fmt::format("<a class=\"how\" href=\"#{}\">{}</a>", escape_html(anchor), content);
+}
+
+std::string body_cell(const Cell& cell, const Column& column, bool names_row,
+                      const std::string& anchor = "") {
   std::string classes = column.align == Align::right ? "n" : "";
   if (cell.mark != Mark::none) {
     classes += classes.empty() ? "" : " ";
@@ -63,11 +73,21 @@ std::string body_cell(const Cell& cell, const Column& column, bool names_row) {
   const std::string_view tag = names_row ? "th scope=\"row\"" : "td";
   return fmt::format("<{}{}{}>{}{}</{}>", tag,
                      classes.empty() ? "" : fmt::format(" class=\"{}\"", classes),
-                     rounded ? fmt::format(" data-v=\"{}\"", exact) : "", html_inline(text), mark,
-                     names_row ? "th" : "td");
+                     rounded ? fmt::format(" data-v=\"{}\"", exact) : "",
+                     how_link(anchor, html_inline(text)), mark, names_row ? "th" : "td");
 }
 
 enum class Csv : std::uint8_t { with, without };
+
+// The first column whose texts differ from row to row; a block's name repeats for its operators.
+std::size_t name_column(const Table& table) {
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    std::set<std::string> texts;
+    for (const auto& row : table.rows) texts.insert(exact_text(row[i]));
+    if (table.columns[i].align == Align::left && 2 * texts.size() > table.rows.size()) return i;
+  }
+  return 0;
+}
 
 /// `caption` is HTML; `id` is unique on the page.
 std::string table_html(const Table& table, const std::string& id, const std::string& caption,
@@ -80,11 +100,16 @@ std::string table_html(const Table& table, const std::string& id, const std::str
       id, caption);
   for (const Column& column : table.columns) out += header_cell(column);
   out += "</tr></thead>\n<tbody>\n";
-  for (const auto& row : table.rows) {
-    out += "<tr>";
+  // The first name that is a row's own leads to its working.
+  const std::size_t named = table.anchors.empty() ? 0 : name_column(table);
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    const auto& row = table.rows[r];
+    const std::string anchor = table.anchors.empty() ? "" : table.anchors[r];
+    out += anchor.empty() ? "<tr>" : fmt::format("<tr id=\"row-{}\">", escape_html(anchor));
     for (std::size_t i = 0; i < row.size(); ++i) {
       const Column& column = table.columns[i];
-      out += body_cell(row[i], column, i == 0 && column.align == Align::left);
+      out += body_cell(row[i], column, i == 0 && column.align == Align::left,
+                       i == named ? anchor : "");
     }
     out += "</tr>\n";
   }
@@ -146,21 +171,29 @@ class Writer {
   }
   void operator()(const Plot& plot) {
     const std::string id = fmt::format("figure-{}", ++figures_);
-    const Table data = data_table(plot);
-    const std::string note =
-        plot.note.empty() ? "" : "<p class=\"plot-note\">" + html_inline(plot.note) + "</p>\n";
     const bool live = !chart_library_version().empty();
-    out_ += fmt::format(
-        "<figure id=\"{0}\">\n<figcaption><b>{10}</b> {2}</figcaption>\n{3}"
-        "<div class=\"scroll{8}\" tabindex=\"0\" role=\"region\" aria-label=\"{1}\">\n{4}"
-        "</div>\n{5}<p class=\"tools\">{9}</p>\n<details><summary>{6}</summary>\n{7}"
-        "</details>\n</figure>\n",
-        id, say("Figure {}", figures_), html_inline(plot.title), live ? chart_html(plot) : "",
-        render_svg(plot, {.id = id}), note,
-        data.rows.size() == 1 ? std::string(tr("Data, 1 row"))
-                              : say("Data, {} rows", data.rows.size()),
-        table_html(data, id + "-data", say("Data of figure {}", figures_), Csv::without),
-        live ? " static" : "", csv_link(data, id), say("Figure {}.", figures_));
+    charts_ = charts_ || live;
+    figure({id, plot.title, plot.note, live ? chart_html(plot) : "", live ? " static" : ""},
+           render_svg(plot, {.id = id}), data_table(plot));
+  }
+  void operator()(const LanePlot& plot) {
+    const std::string id = fmt::format("figure-{}", ++figures_);
+    figure({id, plot.title, plot.note, "", " lanes"}, render_svg(plot, {.id = id}),
+           data_table(plot));
+  }
+  void operator()(const Workings& workings) {
+    out_ += "<details class=\"group workings\"><summary>" + html_inline(workings.summary) +
+            "</summary>\n";
+    for (const Working& working : workings.items) {
+      out_ += fmt::format("<section id=\"{}\" class=\"working\">\n<p><b>{}</b></p>\n<dl>\n",
+                          escape_html(working.anchor), html_inline(working.name));
+      for (const WorkingLine& line : working.lines)
+        out_ +=
+            fmt::format("<dt>{}</dt><dd>{}</dd>\n", html_inline(line.term), html_inline(line.text));
+      out_ += "</dl>\n</section>\n";
+    }
+    out_ += "</details>\n";
+    workings_ = true;
   }
   void operator()(const KeyFigures& key) {
     out_ += "<dl class=\"key-figures\">\n";
@@ -171,8 +204,8 @@ class Writer {
           figure.detail.empty() ? ""
                                 : "<dd class=\"detail\">" + html_inline(figure.detail) + "</dd>";
       out_ += fmt::format("<div><dt>{}</dt><dd class=\"value\">{}{}</dd>{}</div>\n",
-                          html_inline(figure.label), html_inline(shown_text(figure.value, {})),
-                          unit, detail);
+                          how_link(figure.anchor, html_inline(figure.label)),
+                          html_inline(shown_text(figure.value, {})), unit, detail);
     }
     out_ += "</dl>\n";
   }
@@ -204,15 +237,44 @@ class Writer {
 
   bool has_explorers() const { return explorers_ > 0; }
   bool has_figures() const { return figures_ > 0; }
+  bool has_charts() const { return charts_; }
+  bool has_workings() const { return workings_; }
   bool has_what_ifs() const { return what_ifs_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
+  struct Caption {
+    std::string id;
+    const std::string& title;
+    const std::string& note;
+    std::string chart;  // of the page's script; empty: the picture is all there is
+    std::string_view classes;
+  };
+
+  void figure(const Caption& caption, const std::string& svg, const Table& data) {
+    const std::string note = caption.note.empty()
+                                 ? ""
+                                 : "<p class=\"plot-note\">" + html_inline(caption.note) + "</p>\n";
+    out_ += fmt::format(
+        "<figure id=\"{0}\">\n<figcaption><b>{10}</b> {2}</figcaption>\n{3}"
+        "<div class=\"scroll{8}\" tabindex=\"0\" role=\"region\" aria-label=\"{1}\">\n{4}"
+        "</div>\n{5}<p class=\"tools\">{9}</p>\n<details><summary>{6}</summary>\n{7}"
+        "</details>\n</figure>\n",
+        caption.id, say("Figure {}", figures_), html_inline(caption.title), caption.chart, svg,
+        note,
+        data.rows.size() == 1 ? std::string(tr("Data, 1 row"))
+                              : say("Data, {} rows", data.rows.size()),
+        table_html(data, caption.id + "-data", say("Data of figure {}", figures_), Csv::without),
+        caption.classes, csv_link(data, caption.id), say("Figure {}.", figures_));
+  }
+
   std::vector<Section> sections_;
   std::size_t next_section_ = 0;
   int tables_ = 0;
   int figures_ = 0;
   int explorers_ = 0;
+  bool charts_ = false;
+  bool workings_ = false;
   int what_ifs_ = 0;
   std::string out_;
 };
@@ -224,10 +286,11 @@ std::string figures_by() {
   return say("Figures by Chart.js {} (MIT licence).", version);
 }
 
-std::string provenance(const Metadata& metadata, bool has_figures) {
+std::string provenance(const Metadata& metadata, const Writer& writer) {
   std::string out = fmt::format("<footer id=\"provenance\">\n<h2>{}</h2>\n<p>{}", tr("Provenance"),
                                 say("Produced by fathom {}.", html_inline(metadata.version)));
-  if (has_figures) out += " " + figures_by();
+  if (writer.has_charts() || (writer.has_figures() && chart_library_version().empty()))
+    out += " " + figures_by();
   out += "</p>\n";
   if (!metadata.command.empty()) {
     out += "<pre tabindex=\"0\"><code>" + escape_html(metadata.command) + "</code></pre>\n";
@@ -249,7 +312,7 @@ constexpr std::string_view kHead =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'{}\">\n";
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'{}; img-src data:\">\n";
 // Sliders compile the calculator that the page carries; other pages may not compile anything.
 constexpr std::string_view kMayCompile = " 'wasm-unsafe-eval'";
 
@@ -258,11 +321,12 @@ std::string script(std::string_view text) { return fmt::format("<script>\n{}</sc
 // Each once per page, and only for a page with something to draw.
 std::string scripts(const Writer& writer) {
   std::string out;
-  if (writer.has_figures() && !chart_library_version().empty())
-    out += script(assets::chart_library()) + script(assets::charts_js());
+  if (writer.has_charts()) out += script(assets::chart_library()) + script(assets::charts_js());
   if (writer.has_explorers())
     out +=
         script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
+  if (writer.has_figures()) out += script(assets::figures_js());
+  if (writer.has_workings()) out += script(assets::workings_js());
   if (writer.has_what_ifs()) out += what_if_scripts();
   return out + script(assets::page_js());
 }
@@ -302,8 +366,8 @@ std::string render_html(const Document& document) {
       "<h1>{}</h1>\n{}</header>\n",
       tr("Theme: auto"), html_inline(document.title), finding);
   out += contents(all);
-  out += "<main>\n" + writer.take() + provenance(document.metadata, writer.has_figures()) +
-         "</main>\n" + scripts(writer) + "</body>\n</html>\n";
+  out += "<main>\n" + writer.take() + "</main>\n" + provenance(document.metadata, writer) +
+         scripts(writer) + "</body>\n</html>\n";
   return out;
 }
 

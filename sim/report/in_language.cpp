@@ -57,6 +57,32 @@ struct Turner {
     }
     for (ReferenceLine& line : plot.references) turn(line.label);
   }
+  void operator()(LanePlot& plot) const {
+    turn(plot.title);
+    turn(plot.note);
+    turn(plot.x);
+    turn(plot.lane_label);
+    for (std::string& lane : plot.lanes) turn(lane);
+    for (std::string& group : plot.groups) turn(group);
+    for (LaneBar& bar : plot.bars) {
+      turn(bar.label);
+      for (Fact& fact : bar.facts) {
+        turn(fact.name);
+        turn(fact.text);
+      }
+    }
+    for (ReferenceLine& line : plot.references) turn(line.label);
+  }
+  void operator()(Workings& workings) const {
+    turn(workings.summary);
+    for (Working& working : workings.items) {
+      turn(working.name);
+      for (WorkingLine& line : working.lines) {
+        turn(line.term);
+        turn(line.text);
+      }
+    }
+  }
   void operator()(KeyFigures& key) const {
     for (KeyFigure& figure : key.figures) {
       turn(figure.label);

@@ -106,22 +106,8 @@ class Writer {
     paragraph(fmt::format("**{}** {}", say("Table {}.", tables_), escape_markdown(table.title)));
     paragraph(table_text(table) + mark_legend(table));
   }
-  void operator()(const Plot& plot) {
-    ++plots_;
-    paragraph(fmt::format("**{}** {}", say("Figure {}.", plots_), escape_markdown(plot.title)));
-    const Table data = data_table(plot);
-    if (options_.plot_path) {
-      // A path may hold spaces and parentheses, which end a Markdown link.
-      paragraph(fmt::format("![{}]({})", escape_markdown(plot.title),
-                            percent_encode(options_.plot_path(plot, plots_))));
-    }
-    if (!plot.note.empty()) paragraph(escape_markdown(plot.note));
-    if (options_.plot_path) {
-      fold(say("Data ({} rows)", data.rows.size()), table_text(data));
-    } else {
-      paragraph(table_text(data));
-    }
-  }
+  void operator()(const Plot& plot) { picture(plot); }
+  void operator()(const LanePlot& plot) { picture(plot); }
   void operator()(const KeyFigures& key) {
     Table table{.columns = {said_column("key figure"), number_column(std::string(tr("value"))),
                             text_column("")}};
@@ -141,6 +127,15 @@ class Writer {
     paragraph("</details>");
   }
 
+  void operator()(const Workings& workings) {
+    Table table{.columns = {said_column("number"), said_column("term"), said_column("how")}};
+    for (const Working& working : workings.items) {
+      for (const WorkingLine& line : working.lines)
+        table.rows.push_back({working.name, line.term, line.text});
+    }
+    fold(workings.summary, table_text(table));
+  }
+
   void paragraph(const std::string& text) {
     if (!out_.empty()) out_ += "\n";
     out_ += text;
@@ -149,6 +144,23 @@ class Writer {
   std::string take() { return std::move(out_); }
 
  private:
+  template <class Picture>
+  void picture(const Picture& plot) {
+    ++plots_;
+    paragraph(fmt::format("**{}** {}", say("Figure {}.", plots_), escape_markdown(plot.title)));
+    const Table data = data_table(plot);
+    if (options_.plot_path) {
+      // A path may hold spaces and parentheses, which end a Markdown link.
+      paragraph(fmt::format("![{}]({})", escape_markdown(plot.title),
+                            percent_encode(options_.plot_path(plots_))));
+    }
+    if (!plot.note.empty()) paragraph(escape_markdown(plot.note));
+    if (options_.plot_path) {
+      fold(say("Data ({} rows)", data.rows.size()), table_text(data));
+    } else {
+      paragraph(table_text(data));
+    }
+  }
   void fold(const std::string& summary, const std::string& text) {
     paragraph("<details><summary>" + summary + "</summary>");
     paragraph(text);

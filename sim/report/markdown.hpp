@@ -8,9 +8,9 @@
 namespace fathom::report {
 
 struct MarkdownOptions {
-  /// The path to write into the text for a plot's picture, given the plot and its number from 1.
-  /// Absent: a plot is its title and its data.
-  std::function<std::string(const Plot&, int)> plot_path;
+  /// The path to write into the text for a figure's picture, given its number from 1. Absent: a
+  /// figure is its title and its data.
+  std::function<std::string(int)> plot_path;
 };
 
 /// GitHub-flavoured Markdown: numbers right-aligned, the winner bold, what binds in italics.

@@ -76,6 +76,21 @@ bool LabelPlacer::is_free(const Box& box) const {
   return std::ranges::none_of(boxes_, hits_box) && std::ranges::none_of(segments_, hits_line);
 }
 
+std::string elided(const std::string& text, double room, double font_size) {
+  if (text_width(text, font_size) <= room) return text;
+  // The start of each character; its width is that of the text up to the next.
+  double used = text_width("…", font_size);
+  std::size_t end = 0;
+  while (end < text.size()) {
+    std::size_t next = end + 1;
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0U) == 0x80U) ++next;
+    used += text_width(std::string_view(text).substr(end, next - end), font_size);
+    if (used > room) break;
+    end = next;
+  }
+  return text.substr(0, end) + "…";
+}
+
 std::optional<LabelPlacer::Place> LabelPlacer::place(double x, double y, std::string_view text,
                                                      double font_size) {
   const double width = text_width(text, font_size);

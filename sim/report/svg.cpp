@@ -56,7 +56,7 @@ std::string draw_legend(const Plot& plot, const Frame& frame) {
     double x = 4;
     for (const std::size_t index : row) {
       out += legend_sample(plot.series[index], index, x, y);
-      out += text_at(x + 26, y + 4, "tick", plot.series[index].name);
+      out += text_at(x + 26, y + 4, "tick", legend_name(plot.series[index]));
       x += legend_entry_width(plot.series[index]);
     }
     y += 19;

@@ -57,6 +57,8 @@ Column number_column(std::string header, std::string unit, NumberFormat format) 
 }
 
 void check(const Table& table) {
+  FATHOM_EXPECT(table.anchors.empty() || table.anchors.size() == table.rows.size(),
+                "a table has no workings or one per row");
   for (const auto& row : table.rows) {
     FATHOM_EXPECT(row.size() == table.columns.size(), "a table row has one cell per column");
   }
@@ -89,8 +91,8 @@ std::vector<std::string> column_keys(const Table& table) {
   std::vector<std::string> keys;
   std::map<std::string, int> seen;
   for (const Column& column : table.columns) {
-    std::string key =
-        column.key.empty() ? slug(column.header + " " + column_unit_word(column), '_') : column.key;
+    std::string key = column.key.empty() ? slug(column.header + " " + column_unit_word(column), '_')
+                                         : slug(column.key, '_');
     if (key.empty()) key = "column";
     const int times = ++seen[key];
     keys.push_back(times == 1 ? key : key + "_" + std::to_string(times));

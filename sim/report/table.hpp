@@ -28,7 +28,8 @@ struct Column {
   std::string unit;  ///< of the stored number: "ms", "GiB", "tokens/s"
   Align align = Align::right;
   NumberFormat format = NumberFormat::significant;
-  std::string key = {};  ///< what CSV and JSON call it; empty: the header's own letters
+  /// For machines, where the header does not make it: "tokens_per_s_per_user".
+  std::string key = {};
   bool operator==(const Column&) const = default;
 };
 
@@ -56,6 +57,7 @@ struct Table {
   std::string title;
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
+  std::vector<std::string> anchors;  ///< none, or one working (report/workings.hpp) per row
   bool operator==(const Table&) const = default;
 };
 

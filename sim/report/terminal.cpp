@@ -142,6 +142,9 @@ class Writer {
     section(render_terminal(data, options_));
     if (!plot.note.empty()) out_ += prose(plot.note, "", Style::dim);
   }
+  // Pictures of numbers that a table of the same document has, and reasons for them: for files.
+  void operator()(const LanePlot& /*plot*/) {}
+  void operator()(const Workings& /*workings*/) {}
   void operator()(const KeyFigures& key) {
     Table table{.columns = {text_column(""), number_column(""), text_column(""), text_column("")}};
     for (const KeyFigure& figure : key.figures) {

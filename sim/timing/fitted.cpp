@@ -10,6 +10,7 @@
 #include "forms/form.hpp"
 #include "net/collective_time.hpp"
 #include "net/topology.hpp"
+#include "timing/trace.hpp"
 
 namespace fathom::timing {
 namespace {
@@ -39,17 +40,21 @@ struct Evaluation {
   const hw::Cluster& cluster;
   Math math;
   double sm_share;
+  std::vector<FitTrace>* trace;
 
   Answer operator()(FormUse use, std::span<const double> shape) const {
     const FittedForm* fitted = cluster.efficiency.fitted(use);
     if (fitted == nullptr) return std::nullopt;
     const forms::Form& form = forms::all_forms()[fitted->form];
     Seconds alone{form.seconds(fitted->group, fitted->in_step, shape, figures(cluster, sm_share))};
+    const Seconds bare = alone;
     hw::RatioTable::Answer ratio;
     if (fitted->ratios.size() > 0) ratio = fitted->ratios.at(shape.first(form.columns.size()));
     if (ratio.covered) alone *= portable::exp(ratio.log_ratio);
-    return FittedTime{std::max(alone - fitted->launch_gap, kShortestLeft * alone), fitted->evidence,
-                      use, ratio.covered};
+    const Seconds answer = std::max(alone - fitted->launch_gap, kShortestLeft * alone);
+    if (trace != nullptr)
+      trace->push_back({use, {shape.begin(), shape.end()}, bare, alone / bare, answer});
+    return FittedTime{answer, fitted->evidence, use, ratio.covered};
   }
 };
 
@@ -268,7 +273,8 @@ std::optional<hw::FormUse> fitted_exchange(const ops::ExpertExchange& op,
 }
 
 std::optional<FittedTime> fitted_time(const ops::Op& op, const FitContext& context) {
-  return std::visit(Visitor{Evaluation{context.cluster, context.math, context.sm_share}}, op);
+  return std::visit(
+      Visitor{Evaluation{context.cluster, context.math, context.sm_share, context.trace}}, op);
 }
 
 }  // namespace fathom::timing

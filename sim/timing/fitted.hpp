@@ -1,12 +1,15 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "core/units.hpp"
 #include "hw/cluster.hpp"
 #include "ops/op.hpp"
 
 namespace fathom::timing {
+
+struct FitTrace;
 
 /// What a fitted form says about a call, when the device's efficiency file has one for its kernel
 /// and the shape is of the kind it was fitted to.
@@ -23,8 +26,9 @@ bool times_experts_whole(const ops::GroupedGemm& op, const hw::Cluster& cluster)
 
 struct FitContext {
   const hw::Cluster& cluster;
-  Math math = Math::bf16;  // of the call's cost
-  double sm_share = 1.0;   // SMs (or rate) that communication kernels leave
+  Math math = Math::bf16;                  // of the call's cost
+  double sm_share = 1.0;                   // SMs (or rate) that communication kernels leave
+  std::vector<FitTrace>* trace = nullptr;  // what was asked of which form, where somebody asks
 };
 
 /// The use whose form times an exchange, if the device has one.

@@ -6,6 +6,7 @@
 #include "core/portable_math.hpp"
 #include "net/collective_time.hpp"
 #include "timing/fitted.hpp"
+#include "timing/trace.hpp"
 
 namespace fathom::timing {
 namespace {
@@ -142,14 +143,40 @@ TileTime tile_time(const Tiling& t, FlopsPerSecond speed, const Efficiency& e, d
   return {waves * (tile / (speed / sms)), waves * (panels / (e.feed * e.sustained_clock))};
 }
 
+struct Reasons {
+  Trace trace;
+  std::vector<FitTrace> fits;
+};
+
 struct Call {
   const ops::Op& op;
   const hw::Cluster& cluster;
   const InSitu& in_situ;
+  Reasons* why = nullptr;  // where somebody asks
 };
 
 std::optional<FittedTime> fitted_beside(const Call& call, Math math, const Efficiency& e) {
-  return fitted_time(call.op, {call.cluster, math, share_left(e, call.in_situ)});
+  return fitted_time(call.op, {call.cluster, math, share_left(e, call.in_situ),
+                               call.why == nullptr ? nullptr : &call.why->fits});
+}
+
+void note_blend(const Call& call, const Load& load, Bytes moved, const ops::OpCost& cost) {
+  if (call.why == nullptr) return;
+  const Efficiency& e = call.cluster.efficiency.lookup(family_of(call.op), cost.math);
+  const Bytes cached = e.cache_rate.value > 0.0 ? cost.act_read + cost.act_write : Bytes{};
+  const FlopsPerSecond speed = cost.flops.value > 0.0
+                                   ? rate(call.cluster.device, cost.math, e, call.in_situ)
+                                   : FlopsPerSecond{};
+  call.why->trace.blend = {speed,          share_left(e, call.in_situ),
+                           moved - cached, cached,
+                           load.compute,   load.memory,
+                           load.stream,    load.passing};
+}
+
+void note_wire(const Call& call, const net::CommTime& comm, Seconds sm_time) {
+  if (call.why == nullptr) return;
+  call.why->trace.wire = {comm.total - comm.serialisation, comm.serialisation, comm.near_bytes,
+                          comm.far_bytes, sm_time};
 }
 
 OpTime product_time(const ops::OpCost& cost, const Tiling& tiling, Family family,
@@ -167,6 +194,7 @@ OpTime product_time(const ops::OpCost& cost, const Tiling& tiling, Family family
     load.compute = tiles.compute;
     load.stream = tiles.stream;
   }
+  note_blend(call, load, traffic(cost), cost);
   if (fitted) {
     out.bound = bound_of(load, e);
   } else {
@@ -212,6 +240,7 @@ OpTime plain_time(ops::OpCost cost, const Call& call) {
   const Bytes moved = family == Family::sparse_prefill ? compulsory(cost) : traffic(cost);
   Load load = bytes_of(moved, cost, e, device);
   if (cost.flops.value > 0.0) load.compute = cost.flops / rate(device, cost.math, e, call.in_situ);
+  note_blend(call, load, moved, cost);
   if (fitted) {
     out.bound = bound_of(load, e);
   } else {
@@ -247,6 +276,11 @@ OpTime elementwise_time(const ops::Elementwise& op, const Call& call) {
     out.bound = Bound::overhead;
   }
   out.kernels = static_cast<double>(op.kernels);
+  if (call.why != nullptr) {
+    const Bytes bytes = traffic(cost);
+    const Bytes cached = e.cache_rate.value > 0.0 ? std::min(bytes, e.cache) : Bytes{};
+    call.why->trace.stream = {cached, bytes - cached, out.kernels};
+  }
   return out;
 }
 
@@ -261,7 +295,9 @@ OpTime wire_time(const net::CommTime& comm, Family family, const hw::Cluster& cl
 }
 
 OpTime collective_time(const ops::Collective& op, const Call& call) {
-  OpTime out = wire_time(net::time_of(op, call.cluster), family_of(call.op), call.cluster);
+  const net::CommTime comm = net::time_of(op, call.cluster);
+  OpTime out = wire_time(comm, family_of(call.op), call.cluster);
+  note_wire(call, comm, {});
   const Efficiency& e = call.cluster.efficiency.lookup(out.family, Math::bf16);
   take_fitted(fitted_beside(call, Math::bf16, e), out);
   return out;
@@ -288,12 +324,16 @@ OpTime busy_time(Seconds busy, const ops::ExpertExchange& op, const Call& call) 
 OpTime exchange_time(const ops::ExpertExchange& op, const Call& call) {
   const Family family = family_of(call.op);
   const Efficiency& e = call.cluster.efficiency.lookup(family, Math::bf16);
-  OpTime out = wire_time(net::time_of(op, call.cluster), family, call.cluster);
-  take_fitted(fitted_time(call.op, {call.cluster, Math::bf16, 1.0}), out);
+  const net::CommTime comm = net::time_of(op, call.cluster);
+  OpTime out = wire_time(comm, family, call.cluster);
+  note_wire(call, comm, {});
+  const auto trace = call.why == nullptr ? nullptr : &call.why->fits;
+  take_fitted(fitted_time(call.op, {call.cluster, Math::bf16, 1.0, trace}), out);
   if (op.part == ops::ExchangePart::whole) return out;
   // on a link so fast that the SMs are the slower end, they are busy all the time and no longer
   const Seconds busy =
       std::min(out.total, Seconds{e.sm_busy_fixed_s + e.sm_busy_per_token_s * op.tokens});
+  note_wire(call, comm, busy);
   if (op.part != ops::ExchangePart::net) return busy_time(busy, op, call);
   out.total -= busy;
   return out;
@@ -314,58 +354,20 @@ struct Timer {
 
 }  // namespace
 
-std::string_view name(Bound bound) {
-  constexpr std::array<std::string_view, kBoundCount> names{"compute", "memory", "network",
-                                                            "overhead"};
-  return names[static_cast<std::size_t>(bound)];
-}
-
-Family family_of(const ops::Op& op) {
-  struct Visitor {
-    Family operator()(const ops::Gemm& o) const {
-      return o.batch > 1 ? Family::batched_gemm : Family::gemm;
-    }
-    Family operator()(const ops::GroupedGemm& o) const {
-      return o.masked ? Family::grouped_gemm_decode : Family::grouped_gemm;
-    }
-    Family operator()(const ops::Attention& o) const {
-      if (o.naive_mla) return Family::mla_prefill;
-      return o.prefill ? Family::attention_prefill : Family::attention_decode;
-    }
-    Family operator()(const ops::LatentAttention& o) const {
-      if (!o.sparse) return Family::mla_decode;
-      return o.prefill ? Family::sparse_prefill : Family::sparse_attention;
-    }
-    Family operator()(const ops::Indexer&) const { return Family::indexer; }
-    Family operator()(const ops::LinearAttention&) const { return Family::linear_attention; }
-    Family operator()(const ops::Elementwise& o) const {
-      constexpr std::array<Family, 7> families{Family::norm,       Family::cast,    Family::copy,
-                                               Family::activation, Family::permute, Family::misc,
-                                               Family::embedding};
-      return families[static_cast<std::size_t>(o.kind)];
-    }
-    Family operator()(const ops::Collective& o) const {
-      constexpr std::array<Family, 5> families{Family::all_reduce, Family::all_gather,
-                                               Family::reduce_scatter, Family::all_to_all,
-                                               Family::send_recv};
-      return families[static_cast<std::size_t>(o.kind)];
-    }
-    Family operator()(const ops::ExpertExchange& o) const {
-      const bool out = o.direction == ops::Exchange::dispatch;
-      if (o.low_latency) return out ? Family::dispatch_low_latency : Family::combine_low_latency;
-      return out ? Family::dispatch : Family::combine;
-    }
-  };
-  return std::visit(Visitor{}, op);
-}
-
-std::string_view name(Fidelity fidelity) {
-  constexpr std::array<std::string_view, 3> names{"roofline", "fitted", "measured"};
-  return names[static_cast<std::size_t>(fidelity)];
-}
-
 OpTime time_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ) {
   return std::visit(Timer{Call{op, cluster, in_situ}}, op);
+}
+
+Trace trace_of(const ops::Op& op, const hw::Cluster& cluster, const InSitu& in_situ) {
+  Reasons why;
+  const OpTime time = std::visit(Timer{Call{op, cluster, in_situ, &why}}, op);
+  why.trace.time = time;
+  why.trace.efficiency = cluster.efficiency.lookup(time.family, time.cost.math);
+  // of two forms that were asked, the one whose answer was taken
+  for (FitTrace& fit : why.fits) {
+    if (time.fidelity != Fidelity::roofline && fit.use == time.form) why.trace.fit = std::move(fit);
+  }
+  return why.trace;
 }
 
 }  // namespace fathom::timing

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "timing/timeline.hpp"
 
 namespace fathom::timing {
 namespace {
@@ -48,6 +49,9 @@ class Simulation {
  public:
   Simulation(std::span<const LayerTasks> kinds, Order order, int micro_batches)
       : kinds_(kinds), order_(order), count_(static_cast<std::size_t>(micro_batches)) {}
+
+  /// Every task committed from now on, with its times.
+  void record(std::vector<PlacedTask>& tasks) { record_ = &tasks; }
 
   /// Runs `layers` layers, where layer i is kind_at(i); returns the end. `mark` is called when the
   /// last walker ends a layer.
@@ -168,6 +172,7 @@ class Simulation {
     const LayerTasks& layer = *w.tasks;
     if (choice.branch) {
       w.branch_end = choice.start + layer.branch;
+      note(choice, Lane::compute, Stage::shared, w.branch_end);
       free_[index(Lane::compute)] = w.branch_end;
       busy_[index(Lane::compute)] += layer.branch;
       w.branch_pending = false;
@@ -180,9 +185,17 @@ class Simulation {
       w.branch_ready = w.ready;
     }
     w.ready = choice.start + t.duration;
+    note(choice, t.lane, t.stage, w.ready);
     free_[index(t.lane)] = w.ready;
     busy_[index(t.lane)] += t.duration;
     ++w.task;
+  }
+
+  void note(const Choice& choice, Lane lane, Stage stage, Seconds end) const {
+    if (record_ == nullptr) return;
+    const Walker& w = walkers_[choice.walker];
+    const std::size_t task = choice.branch ? PlacedTask::kBranch : w.task;
+    record_->push_back({choice.walker, w.layer, task, lane, stage, choice.start, end});
   }
 
   std::span<const LayerTasks> kinds_;
@@ -192,7 +205,13 @@ class Simulation {
   std::array<double, 2> next_slot_{};  // of each walker's next compute task, kept by look_ahead()
   std::array<Seconds, mapping::kLaneCount> free_{};
   std::array<Seconds, mapping::kLaneCount> busy_{};
+  std::vector<PlacedTask>* record_ = nullptr;
 };
+
+void expect_interleavable(int micro_batches) {
+  FATHOM_EXPECT(micro_batches == 1 || micro_batches == 2,
+                "the scheduler interleaves at most two micro-batches");
+}
 
 }  // namespace
 
@@ -227,8 +246,7 @@ Folding find_folding(std::span<const int> sequence) {
 
 Schedule schedule(std::span<const int> sequence, std::span<const LayerTasks> kinds,
                   int micro_batches, Order order, const Folding& folding) {
-  FATHOM_EXPECT(micro_batches == 1 || micro_batches == 2,
-                "the scheduler interleaves at most two micro-batches");
+  expect_interleavable(micro_batches);
   Simulation simulation{kinds, order, micro_batches};
   const bool fold = folding.repeats > kSimulatedPeriods;
   const std::size_t skipped = fold ? (folding.repeats - kSimulatedPeriods) * folding.period : 0;
@@ -262,6 +280,18 @@ Schedule schedule(std::span<const int> sequence, std::span<const LayerTasks> kin
     out.busy[static_cast<std::size_t>(Lane::compute)] += layer.branch * (extra * micro_batches);
   }
   return out;
+}
+
+std::vector<PlacedTask> timeline(std::span<const int> sequence, std::span<const LayerTasks> kinds,
+                                 int micro_batches, Order order) {
+  expect_interleavable(micro_batches);
+  std::vector<PlacedTask> tasks;
+  Simulation simulation{kinds, order, micro_batches};
+  simulation.record(tasks);
+  simulation.run(
+      sequence.size(), [&](std::size_t i) { return sequence[i]; },
+      [](std::size_t /*layers*/, Seconds /*end*/) {});
+  return tasks;
 }
 
 }  // namespace fathom::timing

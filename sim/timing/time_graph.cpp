@@ -6,6 +6,7 @@
 #include <span>
 
 #include "timing/fitted.hpp"
+#include "timing/trace.hpp"
 
 namespace fathom::timing {
 namespace {
@@ -217,6 +218,31 @@ TimedGraph time_graph(const mapping::MappedGraph& graph, const hw::Cluster& clus
   TimedGraph out;
   Remembered nothing;
   time_graph(graph, cluster, options, out, nothing);
+  return out;
+}
+
+std::vector<Trace> traces(const mapping::MappedGraph& graph, const hw::Cluster& cluster,
+                          const TimingOptions& options) {
+  InSitu in_situ{sm_share(graph, cluster, options)};
+  if (in_situ.sm_share < 1.0) {
+    // of kernels that are timed as if communication ran all the time, as time_graph() has it
+    TimedGraph first;
+    Remembered nothing;
+    Clock clock{cluster, in_situ, nothing};
+    for (const model::Block& block : graph.blocks) time_nodes(graph, block, cluster, clock, first);
+    in_situ.beside = time_beside(graph, first);
+  }
+  std::vector<Trace> out;
+  for (const model::Block& block : graph.blocks) {
+    const bool whole = experts_whole(graph, block, cluster);
+    for (int i = block.begin; i < block.end; ++i) {
+      const mapping::MappedNode& node = graph.nodes[static_cast<std::size_t>(i)];
+      Trace& trace = out.emplace_back(trace_of(node.op, cluster, in_situ));
+      trace.inside_experts = whole && node.stage == Stage::experts &&
+                             std::holds_alternative<ops::Elementwise>(node.op);
+      if (trace.inside_experts) trace.time.total = Seconds{};
+    }
+  }
   return out;
 }
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "infer/serving_point.hpp"
+#include "report/lane_plot.hpp"
 #include "study/scenario.hpp"
 #include "validate/interval.hpp"
 
@@ -23,6 +25,9 @@ std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenari
 
 /// "p10 to p90: 48.1 to 55.9 ms …": one sentence for a page.
 std::string describe(const EstimateInterval& interval, bool decode);
+/// Both intervals as shares of the estimate, so that one axis holds them.
+report::LanePlot interval_plot(const EstimateInterval& interval,
+                               const infer::InferEstimate& estimate);
 nlohmann::json to_json(const EstimateInterval& interval, bool decode);
 
 }  // namespace fathom::validate

@@ -6,10 +6,12 @@
 #include <cmath>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::validate {
 namespace {
 
+using lang::say;
 using namespace report;
 
 constexpr std::size_t kWorstRows = 12;
@@ -91,7 +93,7 @@ std::vector<Cell> summary_cells(std::string label, const CategorySummary& s) {
   Cell inside{"-"};
   if (s.with_interval > 0) {
     inside = Cell{static_cast<double>(s.inside_interval) / static_cast<double>(s.with_interval)};
-    inside.shown = fmt::format("{} of {}", s.inside_interval, s.with_interval);
+    inside.shown = say("{} of {}", s.inside_interval, s.with_interval);
   }
   return {std::move(label), s.rows,         s.outside,     s.gaps, plain(s.median),
           plain(s.p90),     plain(s.worst), share(s.bias), inside};
@@ -131,10 +133,15 @@ Table worst_table(const LedgerReport& report) {
   return table;
 }
 
+bool end_to_end(Category category) {
+  return category == Category::inference || category == Category::mtp ||
+         category == Category::economics;
+}
+
 // Rows with a time model; counts and bounds lie on the diagonal anyway.
 Plot parity_plot(const LedgerReport& report) {
-  Plot plot{.title = fmt::format("Predicted against published: median error {:.1f} %",
-                                 100.0 * report.timed.median),
+  Plot plot{.title = say("Predicted against published: median error {:.1f} %",
+                         100.0 * report.timed.median),
             .x = {.label = "published, in the row's unit", .scale = AxisScale::log},
             .y = {.label = "predicted", .scale = AxisScale::log},
             .references = {{.kind = ReferenceKind::diagonal, .value = 1.0, .label = "equal"}}};
@@ -175,6 +182,31 @@ Plot error_plot(const LedgerReport& report) {
   return plot;
 }
 
+// What was published beside the interval that we would have given, as ratios to the prediction.
+LanePlot interval_plot(const LedgerReport& report) {
+  LanePlot plot{.x = {.label = "of the prediction", .scale = AxisScale::log},
+                .lane_label = "row",
+                .groups = {"p10 to p90", "published"},
+                .references = {{ReferenceKind::vertical, 1.0, "predicted"}}};
+  long inside = 0;
+  for (const RowResult& r : report.rows) {
+    if (!end_to_end(r.row.category) || !r.interval || !r.infeasible.empty()) continue;
+    const std::size_t lane = plot.lanes.size();
+    plot.lanes.push_back(r.row.id);
+    plot.bars.push_back({.lane = lane,
+                         .start = r.interval->p10 / r.predicted,
+                         .length = (r.interval->p90 - r.interval->p10) / r.predicted,
+                         .facts = {{"predicted", format_significant(r.predicted, 4)},
+                                   {"published", published_text(r.row)},
+                                   {"unit", r.row.unit}}});
+    plot.marks.push_back({.lane = lane, .at = published(r.row) / r.predicted, .group = 1});
+    inside += r.inside_interval ? 1 : 0;
+  }
+  plot.title = fmt::format("End to end, {} of {} published results lie inside the interval", inside,
+                           plot.lanes.size());
+  return plot;
+}
+
 Details every_row(const LedgerReport& report) {
   Details details{.summary = "Every row"};
   for (const CategorySummary& s : report.categories) {
@@ -195,25 +227,19 @@ Details set_ups(const LedgerReport& report) {
 }
 
 Details gaps(const LedgerReport& report) {
-  Table table{
-      .title = fmt::format("{} published results that cannot be asked for yet", report.gaps.size()),
-      .columns = {text_column("row"), text_column("category"), text_column("claim"),
-                  text_column("why not"), text_column("source")}};
+  Table table{.title = say("{} published results that cannot be asked for yet", report.gaps.size()),
+              .columns = {text_column("row"), text_column("category"), text_column("claim"),
+                          text_column("why not"), text_column("source")}};
   for (const Gap& gap : report.gaps)
     table.rows.push_back({gap.id, name(gap.category), gap.claim, gap.reason, gap.source});
   return {.summary = "Not expressible", .blocks = {Block{std::move(table)}}};
-}
-
-bool end_to_end(Category category) {
-  return category == Category::inference || category == Category::mtp ||
-         category == Category::economics;
 }
 
 std::string finding(const LedgerReport& r) {
   const double share = r.timed.with_interval > 0 ? static_cast<double>(r.timed.inside_interval) /
                                                        static_cast<double>(r.timed.with_interval)
                                                  : 0.0;
-  return fmt::format(
+  return say(
       "{} published results: {} outside of their tolerance; where time is predicted ({} rows) the "
       "median error is {:.1f} %, p90 {:.1f} %, and {:.0f} % lie inside the 80 % interval; {} more "
       "cannot be expressed",
@@ -238,6 +264,8 @@ Document page(const LedgerReport& report) {
   if (report.timed.rows > report.timed.infeasible) {
     document.blocks.emplace_back(parity_plot(report));
     document.blocks.emplace_back(error_plot(report));
+    LanePlot intervals = interval_plot(report);
+    if (!intervals.lanes.empty()) document.blocks.emplace_back(std::move(intervals));
   }
   if (report.day) {
     for (Block& block : day_section(*report.day)) document.blocks.push_back(std::move(block));

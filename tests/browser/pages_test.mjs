@@ -76,8 +76,10 @@ async function everyPage(browser, name) {
   law(`${name}: a page is at most 3 MB`, size <= kLargestPage, `${(size / 1e6).toFixed(2)} MB`);
   law(`${name}: nothing moves while it loads`, await page.run("window.shifted") < 0.01, String(await page.run("window.shifted")));
   const canvases = await page.run(`[...document.querySelectorAll("canvas")].map(${kInk})`);
-  const figures = await page.run(`document.querySelectorAll("figure").length`);
+  const figures = await page.run(`document.querySelectorAll("figure .chart").length`);
   law(`${name}: every figure is drawn`, canvases.length >= figures && canvases.every((ink) => ink > 0.005), canvases.map((c) => c.toFixed(3)).join(" "));
+  const lanes = await page.run(`[...document.querySelectorAll(".lanes > svg")].map((svg) => svg.querySelectorAll(".span").length)`);
+  law(`${name}: every figure of lanes has bars`, lanes.every((bars) => bars > 0), lanes.join(" "));
   law(`${name}: the library is there once if there is a figure`,
       (readFileSync(join(folder, `${name}.${language}.html`), "utf8").match(/Chart\.js v\d/g) ?? []).length === (figures > 0 ? 1 : 0));
   law(`${name}: every picture says in words what it shows`,

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "lang/language.hpp"
+#include "lang/catalogue.hpp"
 #include "program.hpp"
 #include "report/text.hpp"
 

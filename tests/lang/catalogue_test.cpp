@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "lang/language.hpp"
+#include "lang/catalogue.hpp"
 #include "literals.hpp"
 
 using namespace fathom;

@@ -25,7 +25,7 @@ TEST_CASE("numbers in a CSV read back the same", "[report][csv][property]") {
 
 TEST_CASE("the CSV of a document holds every table and plot", "[report][csv]") {
   const auto files = csv_files(sample_document());
-  REQUIRE(files.size() == 4);
+  REQUIRE(files.size() == 5);
   CHECK(files[0].name == "01-operators-by-time.csv");
   const std::string all = render_csv(sample_document());
   for (const CsvFile& file : files) CHECK(contains(all, file.content));

@@ -62,8 +62,8 @@ TEST_CASE("a page shows every row, with all digits beside the rounded ones", "[r
 }
 
 TEST_CASE("every table and plot of a page offers its CSV", "[report][html]") {
-  // Two tables, the data of two plots, and the inputs.
-  CHECK(count(render_html(sample_document()), "href=\"data:text/csv") == 5);
+  // Two tables, the data of three plots, and the inputs.
+  CHECK(count(render_html(sample_document()), "href=\"data:text/csv") == 6);
 }
 
 TEST_CASE("the table of contents leads to sections that exist", "[report][html]") {
@@ -91,7 +91,7 @@ TEST_CASE("the library is on a page once if it has a figure, and not at all if n
 
 TEST_CASE("every figure stays in its static form beside the chart", "[report][html]") {
   const std::string page = render_html(sample_document());
-  CHECK(count(page, "<svg xmlns") == 2);
+  CHECK(count(page, "<svg xmlns") == 3);  // lanes are drawn once, for both
   CHECK(count(page, "<div class=\"chart\">") == (has_library() ? 2 : 0));
 }
 

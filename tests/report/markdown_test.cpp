@@ -23,9 +23,8 @@ TEST_CASE("every Markdown table row has as many bars as its header", "[report][m
 
 TEST_CASE("plots refer to the files the caller names, else show their data", "[report][markdown]") {
   const Document document{.blocks = {sample_bars()}};
-  const MarkdownOptions options{.plot_path = [](const Plot&, int number) {
-    return "plots/figure " + std::to_string(number) + ".svg";
-  }};
+  const MarkdownOptions options{
+      .plot_path = [](int number) { return "plots/figure " + std::to_string(number) + ".svg"; }};
   const std::string linked = render_markdown(document, options);
   CHECK(contains(linked, "![Two kinds of memory](plots/figure%201.svg)"));
   CHECK(contains(linked, "<details><summary>Data (2 rows)</summary>"));

@@ -51,6 +51,34 @@ inline Plot sample_bars() {
           .stacked = true};
 }
 
+/// Two lanes, a bar that leads to a working, a mark and a reference.
+inline LanePlot sample_lanes() {
+  return {.title = "Lanes <of> time",
+          .x = {.label = "time", .unit = "us"},
+          .lane_label = "lane",
+          .lanes = {"compute", kHostile},
+          .groups = {"first", "second & last"},
+          .bars = {{.lane = 0,
+                    .start = 0,
+                    .length = 12.5,
+                    .group = 0,
+                    .label = "attention",
+                    .facts = {{"bound", "memory"}},
+                    .anchor = "how-latent-attention"},
+                   {.lane = 1, .start = 10, .length = 5, .group = 1, .label = kHostile}},
+          .marks = {{.lane = 1, .at = 11, .group = 0}},
+          .references = {{ReferenceKind::vertical, 12, "deadline"}},
+          .note = "Invented."};
+}
+
+inline Workings sample_workings() {
+  return {.summary = "How each number came about",
+          .items = {{"how-latent-attention",
+                     "latent_attention",
+                     {{"formula", "bytes / bandwidth"}, {"numbers put in", kHostile}}},
+                    {"how-tpot", "TPOT", {{"formula", "time / tokens"}}}}};
+}
+
 /// One of every block.
 inline Document sample_document() {
   return {.title = "Sample <report>",
@@ -58,12 +86,12 @@ inline Document sample_document() {
           .metadata = {.version = "0.1.0",
                        .command = "fathom report --model <x>",
                        .inputs = {{"models/x.json", "0123456789abcdef"}}},
-          .blocks = {KeyFigures{{{"TPOT", 41.8123456789, "ms", "per token"}}},
+          .blocks = {KeyFigures{{{"TPOT", 41.8123456789, "ms", "per token", "how-tpot"}}},
                      Heading{2, "Operators", ""}, Paragraph{kHostile}, sample_table(),
-                     Heading{2, "Plots", ""}, sample_plot(), sample_bars(),
+                     Heading{2, "Plots", ""}, sample_plot(), sample_bars(), sample_lanes(),
                      Heading{3, "Operators", ""}, Note{NoteKind::assumption, "Load is uniform."},
                      CodeBlock{"{\"a\": 1 < 2}\n", "json"},
-                     Details{"More", {Paragraph{"Inside."}, sample_table()}}}};
+                     sample_workings(), Details{"More", {Paragraph{"Inside."}, sample_table()}}}};
 }
 
 /// Empty when every tag is closed in order, attributes are quoted and no bare & or < is left; else

@@ -71,7 +71,7 @@ TEST_CASE("the style of a standalone SVG needs no variables and no media queries
 }
 
 TEST_CASE("a plot without data says so", "[report][svg]") {
-  CHECK(contains(render_svg({.title = "Nothing"}), "no data"));
+  CHECK(contains(render_svg(Plot{.title = "Nothing"}), "no data"));
 }
 
 TEST_CASE("stacked bars reach the sum of their parts", "[report][svg]") {

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "catch.hpp"
+#include "timing/timeline.hpp"
 
 using namespace fathom;
 using namespace fathom::timing;
@@ -141,4 +142,28 @@ TEST_CASE("the half-layer order hides both all-to-alls when attention is long en
   const auto sequence = layers(0, 40);
   const Schedule s = schedule(sequence, kinds, 2, Order::half_layer, kNoFolding);
   CHECK(s.makespan.value == Approx(2 * 40 * 15).epsilon(0.02));
+}
+
+TEST_CASE("a timeline ends when its schedule does, and no lane does two things at once",
+          "[timing][schedule][timeline]") {
+  const std::vector<LayerTasks> kinds{dense_layer(2, 3), moe_layer(1, 2, 4, 5, 6, 3, 1)};
+  const auto sequence = layers(3, 40);
+  const int micro = GENERATE(1, 2);
+  const Order order = GENERATE(Order::greedy, Order::half_layer);
+  CAPTURE(micro, order);
+  const Schedule s = schedule(sequence, kinds, micro, order, find_folding(sequence));
+  const std::vector<PlacedTask> tasks = timeline(sequence, kinds, micro, order);
+  Seconds end;
+  std::array<Seconds, mapping::kLaneCount> busy{};
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    end = std::max(end, tasks[i].end);
+    busy.at(static_cast<std::size_t>(tasks[i].lane)) += tasks[i].end - tasks[i].start;
+    for (std::size_t k = 0; k < i; ++k) {
+      if (tasks[i].lane != tasks[k].lane) continue;
+      CHECK((tasks[k].end <= tasks[i].start || tasks[i].end <= tasks[k].start));
+    }
+  }
+  CHECK(end.value == Approx(s.makespan.value).epsilon(1e-12));
+  for (std::size_t lane = 0; lane < mapping::kLaneCount; ++lane)
+    CHECK(busy.at(lane).value == Approx(s.busy.at(lane).value).epsilon(1e-12));
 }

@@ -17,6 +17,8 @@
     if (!aIsText) return a < b ? -1 : a > b ? 1 : 0;
     return a.localeCompare(b, "en", { numeric: true });
   }
+  // What stands between rows has to go before they move.
+  function announce(table) { table.dispatchEvent(new CustomEvent("rowschange", { bubbles: true })); }
   function sortable(table) {
     var body = table.tBodies[0];
     var original = Array.from(body.rows);
@@ -26,8 +28,10 @@
       var button = document.createElement("button");
       button.type = "button";
       button.append.apply(button, Array.from(head.childNodes));
+      if (!button.textContent.trim()) button.setAttribute("aria-label", "Sort by column " + (index + 1));
       head.append(button);
       button.addEventListener("click", function () {
+        announce(table);
         var was = head.getAttribute("aria-sort");
         var order = was === null ? "ascending" : was === "ascending" ? "descending" : null;
         heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
@@ -47,6 +51,7 @@
     var rows = Array.from(tools.parentNode.querySelector("table.sortable").tBodies[0].rows);
     var output = tools.querySelector("output");
     input.addEventListener("input", function () {
+      announce(rows[0].closest("table"));
       var words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       var shown = 0;
       rows.forEach(function (row) {

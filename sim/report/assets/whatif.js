@@ -115,7 +115,7 @@
       d.box.classList.toggle("moved", d.now !== d.own);
       d.box.classList.toggle("idle", idle(d));
       d.range.disabled = d.typed.disabled = idle(d);
-      d.means.textContent = d.whole === null || d.now === null ? "" : "= " + shown(d.whole * d.now, 4) + " " + d.unit;
+      d.means.textContent = d.whole === null || d.now === null ? "" : "= " + Number((d.whole * d.now).toPrecision(4)) + " " + d.unit;
     }
     function showRow(row, answer) {
       var value = at(answer, row.getAttribute("data-pointer"));

@@ -5,20 +5,25 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "model/lower.hpp"
 #include "report/builders/cells.hpp"
+#include "report/builders/estimate_figures.hpp"
+#include "report/builders/estimate_workings.hpp"
 #include "study/class_memory.hpp"
 
 namespace fathom::report {
 namespace {
 
 using infer::InferEstimate;
+using lang::say;
 using study::OperatorRow;
 
 constexpr double kMilli = 1e-3;
@@ -43,18 +48,17 @@ struct WorkText {
   double devices;
 
   std::string operator()(const infer::DecodeQuery& q) const {
-    std::string text = fmt::format("{} sequences/GPU, context {}", rounded(q.sequences / devices),
-                                   tokens_text(q.context_tokens));
-    if (q.draft_tokens > 0) {
-      text += fmt::format(", {} drafts accepted with {:g}", q.draft_tokens, q.acceptance);
-    }
-    return text;
+    const std::string sequences = rounded(q.sequences / devices);
+    const std::string context = tokens_text(q.context_tokens);
+    if (q.draft_tokens == 0) return say("{} sequences/GPU, context {}", sequences, context);
+    return say("{} sequences/GPU, context {}, {} drafts accepted with {:g}", sequences, context,
+               q.draft_tokens, q.acceptance);
   }
   std::string operator()(const infer::PrefillQuery& q) const {
-    std::string text = fmt::format("{} prompts/GPU of {} tokens", rounded(q.prompts / devices),
-                                   tokens_text(q.prompt_tokens));
-    if (q.cached_tokens > 0.0) text += fmt::format(", {} cached", tokens_text(q.cached_tokens));
-    if (q.chunk_tokens > 0.0) text += fmt::format(", chunks of {}", tokens_text(q.chunk_tokens));
+    std::string text = say("{} prompts/GPU of {} tokens", rounded(q.prompts / devices),
+                           tokens_text(q.prompt_tokens));
+    if (q.cached_tokens > 0.0) text = say("{}, {} cached", text, tokens_text(q.cached_tokens));
+    if (q.chunk_tokens > 0.0) text = say("{}, chunks of {}", text, tokens_text(q.chunk_tokens));
     return text;
   }
 };
@@ -88,7 +92,7 @@ std::string finding(const InferEstimate& e) {
     return share_text(device.value > 0.0 ? (1.0 - waiting) * (bound(b) / device) : 0.0);
   };
   const bool decode = e.phase == model::Phase::decode;
-  return fmt::format(
+  return say(
       "{} {} (compute {}, memory {}, overhead {}, exposed network {}) · {} of it from measured "
       "curves",
       decode ? "TPOT" : "TTFT", format_seconds(e.latency), part(timing::Bound::compute),
@@ -101,20 +105,26 @@ KeyFigures key_figures(const InferEstimate& e) {
   const bool decode = e.phase == model::Phase::decode;
   KeyFigures out;
   out.figures.push_back({decode ? "TPOT" : "TTFT", e.latency.value / kMilli, "ms",
-                         decode ? "time per output token" : "without queueing"});
+                         decode ? "time per output token" : "without queueing",
+                         anchor(FigureAnchor::latency)});
   out.figures.push_back({"throughput", e.per_device.value, "tokens/s/GPU",
-                         decode ? "output tokens" : "prompt tokens computed"});
+                         decode ? "output tokens" : "prompt tokens computed",
+                         anchor(FigureAnchor::throughput)});
   if (decode) {
     out.figures.push_back({"speed", e.per_user.value, "tokens/s/user",
-                           fmt::format("tokens per step: {:g}", e.accepted_tokens)});
+                           say("tokens per step: {:g}", e.accepted_tokens),
+                           anchor(FigureAnchor::speed)});
   }
   out.figures.push_back({"exposed communication", exposed(step).value / kMilli, "ms",
-                         share_text(exposed(step) / step.latency) + " of the step"});
-  out.figures.push_back({"step", e.step.latency.value / kMilli, "ms", "first stage in, last out"});
+                         say("{} of the step", share_text(exposed(step) / step.latency)),
+                         anchor(FigureAnchor::exposed)});
+  out.figures.push_back({"step", e.step.latency.value / kMilli, "ms", "first stage in, last out",
+                         anchor(FigureAnchor::step)});
   for (std::size_t i = 0; i < hw::kEvidenceCount; ++i) {
     const auto evidence = static_cast<hw::Evidence>(i);
-    out.figures.push_back({fmt::format("{} efficiencies", hw::name(evidence)),
-                           100.0 * evidence_share(step, evidence), "%", "of operator time"});
+    out.figures.push_back({say("{} efficiencies", hw::name(evidence)),
+                           100.0 * evidence_share(step, evidence), "%", "of operator time",
+                           anchor(FigureAnchor::evidence)});
   }
   return out;
 }
@@ -162,8 +172,12 @@ Table overlap_table(const timing::StepEstimate& step) {
   return table;
 }
 
-Table operator_table(std::vector<OperatorRow> rows) {
-  std::ranges::stable_sort(rows, std::ranges::greater{}, &OperatorRow::share);
+Table operator_table(const std::vector<OperatorRow>& rows,
+                     const std::vector<std::string>& anchors) {
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::stable_sort(order, std::ranges::greater{},
+                           [&](std::size_t i) { return rows[i].share; });
   Table table{
       .title = "Operators of one rank, most expensive first (one call; total over the step)",
       .columns = {text_column("block"), text_column("operator"), text_column("kind"),
@@ -174,7 +188,9 @@ Table operator_table(std::vector<OperatorRow> rows) {
                   number_column("total", "ms"), number_column("share", "", NumberFormat::percent),
                   text_column("bound"), text_column("lane"), text_column("efficiency"),
                   text_column("evidence"), text_column("fidelity")}};
-  for (const OperatorRow& row : rows) {
+  for (const std::size_t i : order) {
+    const OperatorRow& row = rows[i];
+    table.anchors.push_back(anchors[i]);
     const ops::OpCost& cost = row.cost;
     const timing::OpTime& time = row.node.time;
     const Mark mark = table.rows.empty() ? Mark::bound : Mark::none;
@@ -219,9 +235,9 @@ void add_mla_note(Document& page, const study::Answer& answer) {
     if (mla == nullptr) continue;
     page.blocks.emplace_back(
         Note{NoteKind::info,
-             fmt::format("MLA runs in the {} form; a chunk on a long prefix costs fewer FLOPs in "
-                         "the naive form above {} tokens",
-                         form, format_significant(model::mla_crossover_tokens(*mla), 4))});
+             say("MLA runs in the {} form; a chunk on a long prefix costs fewer FLOPs in "
+                 "the naive form above {} tokens",
+                 form, format_significant(model::mla_crossover_tokens(*mla), 4))});
     return;
   }
 }
@@ -231,13 +247,12 @@ void add_assumptions(Document& page, const study::Scenario& scenario, const stud
     page.blocks.emplace_back(Note{NoteKind::assumption, note});
   }
   for (const std::string& part : scenario.model.arch.unmodelled) {
-    page.blocks.emplace_back(Note{NoteKind::warning, "not modelled: " + part});
+    page.blocks.emplace_back(Note{NoteKind::warning, say("not modelled: {}", part)});
   }
   if (!scenario.cluster.assumed.empty()) {
-    page.blocks.emplace_back(
-        Note{NoteKind::assumption,
-             fmt::format("{}: {} assumed, or their documents were not opened", scenario.cluster.id,
-                         fmt::join(scenario.cluster.assumed, ", "))});
+    page.blocks.emplace_back(Note{
+        NoteKind::assumption, say("{}: {} assumed, or their documents were not opened",
+                                  scenario.cluster.id, fmt::join(scenario.cluster.assumed, ", "))});
   }
   SourceRows sources;
   sources.add(scenario.model.arch.name, scenario.model.source);
@@ -255,9 +270,8 @@ std::string scenario_line(const study::Scenario& s) {
                                   ? fmt::format("{} × {} {}", devices / node, node, s.cluster.id)
                                   : fmt::format("{} × {}", devices, s.cluster.id);
   const bool decode = std::holds_alternative<infer::DecodeQuery>(s.workload);
-  return fmt::format("{} · {} · {}, {}, {}", s.model.arch.name, decode ? "decode" : "prefill",
-                     machine, mapping::describe(s.plan),
-                     std::visit(WorkText{real(devices)}, s.workload));
+  return say("{} · {} · {}, {}, {}", s.model.arch.name, decode ? "decode" : "prefill", machine,
+             mapping::describe(s.plan), std::visit(WorkText{real(devices)}, s.workload));
 }
 
 Document estimate_page(const study::Scenario& scenario, const study::Answer& answer) {
@@ -266,12 +280,18 @@ Document estimate_page(const study::Scenario& scenario, const study::Answer& ans
   Document page{.title = scenario_line(scenario), .finding = finding(estimate)};
   if (!scenario.name.empty()) page.blocks.emplace_back(Paragraph{scenario.name});
   page.blocks.emplace_back(key_figures(estimate));
-  page.blocks.emplace_back(operator_table(rows));
+  const std::vector<std::string> anchors = operator_anchors(rows);
+  page.blocks.emplace_back(Heading{2, "Where the time goes", "time"});
+  page.blocks.emplace_back(step_timeline(answer));
+  page.blocks.emplace_back(time_flame(rows, anchors));
+  page.blocks.emplace_back(operator_table(rows, anchors));
   page.blocks.emplace_back(stage_table(rows));
   page.blocks.emplace_back(lane_table(estimate.step.step));
   if (scenario.plan.two_batch_overlap) {
     page.blocks.emplace_back(overlap_table(estimate.step.step));
   }
+  page.blocks.emplace_back(Heading{2, "Memory", "memory"});
+  page.blocks.emplace_back(memory_stack(scenario, answer));
   page.blocks.emplace_back(memory_table(scenario, answer));
   if (scenario.plan.pp > 1) {
     page.blocks.emplace_back(
@@ -279,7 +299,9 @@ Document estimate_page(const study::Scenario& scenario, const study::Answer& ans
              "operators are those of all pipeline stages together; lanes those of "
              "the slowest one"});
   }
+  page.blocks.emplace_back(Heading{2, "Workings, assumptions and sources", "workings"});
   add_mla_note(page, answer);
+  page.blocks.emplace_back(estimate_workings(answer, rows, anchors));
   add_assumptions(page, scenario, answer);
   return page;
 }

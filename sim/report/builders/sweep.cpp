@@ -3,24 +3,35 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
+
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
 
-Column table_column(const sweep::Column& column, const std::string& header) {
+Column plain_column(const sweep::Column& column, const std::string& header) {
   if (column.kind == sweep::ColumnKind::text) return text_column(header);
   const NumberFormat format = format_of(column);
   const char* unit = format == NumberFormat::seconds        ? "s"
                      : format == NumberFormat::bytes_binary ? "B"
                                                             : "";
   return number_column(header, unit, format);
+}
+
+Column table_column(const sweep::Column& column, const std::string& header) {
+  Column out = plain_column(column, header);
+  out.key = column.name;
+  return out;
 }
 
 Cell cell(const sweep::Column& column, double value) {
@@ -64,7 +75,8 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
     table.columns.push_back(table_column(column, header_of(layout, column.name)));
   }
   for (const std::size_t i : results)
-    table.columns.push_back(table_column(layout.results[i], layout.results[i].name));
+    table.columns.push_back(
+        table_column(layout.results[i], header_of(layout, layout.results[i].name)));
   for (const sweep::Row* row : rows) {
     std::vector<Cell> cells{row->number};
     for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
@@ -75,7 +87,8 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
 }
 
 std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
-  return fmt::format("{} {}", o.maximize ? "highest" : "lowest", layout.results[o.column].name);
+  const std::string header = header_of(layout, layout.results[o.column].name);
+  return o.maximize ? say("highest {}", header) : say("lowest {}", header);
 }
 
 // One column per objective: a row of a database is too wide to read across.
@@ -85,7 +98,7 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], s.layout);
     if (group.best[i].results.empty()) {
-      out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
+      out.blocks.push_back(Note{NoteKind::warning, say("no point has a value: {}", what)});
       continue;
     }
     rows.push_back(&group.best[i]);
@@ -112,16 +125,16 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
   }
   for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
     if (s.layout.results[i].name == "selected") continue;
-    add(s.layout.results[i], s.layout.results[i].name,
+    add(s.layout.results[i], header_of(s.layout, s.layout.results[i].name),
         [i](const sweep::Row& row) { return row.results[i]; });
   }
   out.blocks.push_back(std::move(table));
 }
 
 Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
-  const std::string& x = s.layout.results[s.objectives[0].column].name;
-  const std::string& y = s.layout.results[s.objectives[1].column].name;
-  Plot plot{.title = fmt::format("{} points that nothing beats", group.front.size()),
+  const std::string x = header_of(s.layout, s.layout.results[s.objectives[0].column].name);
+  const std::string y = header_of(s.layout, s.layout.results[s.objectives[1].column].name);
+  Plot plot{.title = say("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
   Series series{.name = "front", .kind = SeriesKind::line_points};
@@ -141,28 +154,27 @@ void add_front(const sweep::Summary& s, const sweep::Group& group, Document& out
   if (s.objectives.size() < 2 || group.front.empty()) return;
   std::vector<std::string> names;
   for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
-  out.blocks.push_back(Paragraph{fmt::format(
+  out.blocks.push_back(Paragraph{say(
       "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
-      fmt::join(names, ", "))});
+      lang::listed(names))});
   out.blocks.push_back(front_plot(s, group));
   std::vector<const sweep::Row*> rows;
   const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
   for (std::size_t i = 0; i < group.front.size(); i += step) rows.push_back(&group.front[i]);
-  const std::string title = step == 1
-                                ? "All of them"
-                                : fmt::format("{} of {}, evenly spaced; --format json has all",
-                                              rows.size(), group.front.size());
+  const std::string title = step == 1 ? "All of them"
+                                      : say("{} of {}, evenly spaced; --format json has all",
+                                            rows.size(), group.front.size());
   out.blocks.push_back(rows_table(title, rows, s.layout));
 }
 
 void add_group(const sweep::Summary& s, const sweep::Group& group, Document& out) {
-  const std::string what = s.groups.size() > 1 ? ": " + group.base : "";
-  out.blocks.push_back(Heading{2, "Best points" + what, ""});
+  const bool many = s.groups.size() > 1;
+  out.blocks.push_back(Heading{2, many ? say("Best points: {}", group.base) : "Best points", ""});
   if (group.without_objective > 0) {
-    out.blocks.push_back(Note{
-        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
-                                       "of what follows",
-                                       format_count(group.without_objective))});
+    out.blocks.push_back(
+        Note{NoteKind::warning, say("{} points have no value for an objective and are left out "
+                                    "of what follows",
+                                    format_count(group.without_objective))});
   }
   add_best(s, group, out);
   add_front(s, group, out);
@@ -179,7 +191,7 @@ void add_reasons(const sweep::Summary& s, Document& out) {
   if (reasons.size() > kShownReasons) {
     std::int64_t rest = 0;
     for (std::size_t i = kShownReasons; i < reasons.size(); ++i) rest += reasons[i].second;
-    table.rows.push_back({fmt::format("{} other reasons", reasons.size() - kShownReasons), rest});
+    table.rows.push_back({say("{} other reasons", reasons.size() - kShownReasons), rest});
   }
   out.blocks.push_back(Heading{2, "Infeasible points", ""});
   out.blocks.push_back(std::move(table));
@@ -187,10 +199,10 @@ void add_reasons(const sweep::Summary& s, Document& out) {
 
 std::string finding(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
-  std::string out =
-      fmt::format("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
-  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(selected(s)));
-  return out + ".";
+  const std::string out =
+      say("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
+  if (!s.filtered) return say("{}.", out);
+  return say("{}, {} of them pass the filters.", out, format_count(selected(s)));
 }
 
 KeyFigures figures(const SweepPage& page) {
@@ -219,33 +231,55 @@ NumberFormat format_of(const sweep::Column& column) {
                                                    : NumberFormat::significant;
 }
 
-// "/plan/tp" is tp to a reader, unless another column ends so too.
+// Results by their names; "/plan/tp" is tp to a reader and "/workload/context_tokens" context
+// tokens, unless another column ends so too.
 std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLabels{
+      {{"tpot_s", "TPOT"},
+       {"ttft_s", "TTFT"},
+       {"tokens_per_s_per_user", "tokens/s per user"},
+       {"tokens_per_s_per_device", "tokens/s per GPU"},
+       {"usd_per_million_tokens", "USD per million tokens"},
+       {"devices", "GPUs of an instance"},
+       {"step_s", "step"},
+       {"exposed_communication_s", "exposed communication"},
+       {"memory_used_bytes", "memory used"},
+       {"kv_cache_bytes", "KV cache"},
+       {"max_sequences_per_replica", "sequences that fit per replica"},
+       {"compute_share", "bound by compute"},
+       {"memory_share", "bound by memory"},
+       {"network_share", "bound by network"},
+       {"selected", "selected"}}};
+  const auto label = std::ranges::find(kLabels, std::string_view(name),
+                                       &std::pair<std::string_view, std::string_view>::first);
+  if (label != kLabels.end()) return std::string(label->second);
   const auto last = [](const std::string& pointer) {
     return pointer.substr(pointer.rfind('/') + 1);
   };
   const auto alike = std::ranges::count_if(
       layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
-  return alike == 1 ? last(name) : name;
+  if (alike > 1) return name;
+  std::string out = last(name);
+  std::ranges::replace(out, '_', ' ');
+  return out;
 }
 
 Document sweep_document(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
   Document out;
-  out.title = page.name.empty() ? "Sweep" : "Sweep: " + page.name;
+  out.title = page.name.empty() ? "Sweep" : say("Sweep: {}", page.name);
   out.finding = finding(page);
   out.blocks.push_back(figures(page));
   if (page.begin != 0 || page.end != page.points) {
-    out.blocks.push_back(
-        Note{NoteKind::info, fmt::format("a shard: points {} to {} of {}", page.begin, page.end - 1,
-                                         format_count(page.points))});
+    out.blocks.push_back(Note{NoteKind::info, say("a shard: points {} to {} of {}", page.begin,
+                                                  page.end - 1, format_count(page.points))});
   }
   if (page.next < page.end) {
     out.blocks.push_back(
         Note{NoteKind::warning,
-             fmt::format("unfinished: {} of its {} points are still to do; run the "
-                         "sweep again with --resume",
-                         format_count(page.end - page.next), format_count(page.end - page.begin))});
+             say("unfinished: {} of its {} points are still to do; run the "
+                 "sweep again with --resume",
+                 format_count(page.end - page.next), format_count(page.end - page.begin))});
   }
   for (const sweep::Group& group : s.groups) {
     if (!s.objectives.empty() && group.selected > 0) add_group(s, group, out);
@@ -255,7 +289,7 @@ Document sweep_document(const SweepPage& page) {
     out.blocks.push_back(sweep_points(page));
   }
   add_reasons(s, out);
-  out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});
+  out.blocks.push_back(Note{NoteKind::source, say("every row is in {}", page.database)});
   return out;
 }
 

@@ -24,8 +24,8 @@ Document sweep_document(const SweepPage& page);
 /// then the other results.
 PointSet sweep_points(const SweepPage& page);
 
-/// How a column of a sweep reads: its number format from its name, and the last part of a pointer
-/// where no other input ends so.
+/// How a column of a sweep reads: its number format from its name; a result's label, or the last
+/// part of a pointer where no other input ends so.
 NumberFormat format_of(const sweep::Column& column);
 std::string header_of(const sweep::Layout& layout, const std::string& name);
 
