@@ -260,7 +260,8 @@ std::string header_of(const sweep::Layout& layout, const std::string& name) {
       layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
   if (alike > 1) return name;
   std::string out = last(name);
-  std::ranges::replace(out, '_', ' ');
+  // A key without its underscores reads as English; in another language it stays a key.
+  if (lang::spoken() == lang::Language::english) std::ranges::replace(out, '_', ' ');
   return out;
 }
 
