@@ -7,11 +7,13 @@
 
 #include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
+#include "lang/say.hpp"
 #include "report/builders/error_bars.hpp"
 
 namespace fathom::calib {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
@@ -64,8 +66,9 @@ std::string listed_note(std::string_view what, const std::vector<std::string>& l
   if (count == 0) return {};
   const std::vector<std::string> first(
       lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, lines.size())));
-  return fmt::format("{} {}: {}{}", count, what, fmt::join(first, "; "),
-                     count > first.size() ? "; … (all of them in the JSON)" : "");
+  return count > first.size()
+             ? say("{} {}: {}; … (all of them in the JSON)", count, what, fmt::join(first, "; "))
+             : say("{} {}: {}", count, what, fmt::join(first, "; "));
 }
 
 // "file:line: why" of every row that was not fitted.
@@ -169,9 +172,9 @@ Document page(const CalibrationReport& report) {
                             g.parameters.size() - unmoved_json(g).size(), g.flagged.size()});
     }
   }
-  Document document{.title = "Calibration from " + report.source,
-                    .finding = fmt::format("{} sub-fits on {} rows; {} rows flagged and not fitted",
-                                           count, rows, flagged)};
+  Document document{.title = say("Calibration from {}", report.source),
+                    .finding = say("{} sub-fits on {} rows; {} rows flagged and not fitted", count,
+                                   rows, flagged)};
   if (!errors.empty())
     document.blocks.emplace_back(
         error_bars("Errors of the sub-fits on slices left out", "sub-fit", std::move(errors)));

@@ -41,7 +41,7 @@ bool is_plain(std::string_view word) {
 }
 
 // Single quotes as a shell reads them, so that the line can be pasted back.
-std::string quoted(std::string_view word) {
+std::string shell_quoted(std::string_view word) {
   if (is_plain(word)) return std::string(word);
   std::string out = "'";
   for (const char c : word) {
@@ -56,7 +56,8 @@ std::string quoted(std::string_view word) {
 
 std::string command_line() {
   std::string line = "fathom";
-  for (std::size_t i = 1; i < command_words().size(); ++i) line += " " + quoted(command_words()[i]);
+  for (std::size_t i = 1; i < command_words().size(); ++i)
+    line += " " + shell_quoted(command_words()[i]);
   return line;
 }
 
@@ -215,7 +216,7 @@ std::string question_line() {
     const std::string_view word = words[i];
     const std::string_view name = word.substr(0, word.find('='));
     if (std::ranges::find(kOutput, name) == kOutput.end()) {
-      line += " " + quoted(word);
+      line += " " + shell_quoted(word);
     } else if (name.size() == word.size()) {
       ++i;  // its value
     }

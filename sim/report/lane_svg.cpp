@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/escape.hpp"
 #include "report/lane_plot.hpp"
 #include "report/plot_frame.hpp"
@@ -174,7 +175,7 @@ std::string hover(const LanePlot& plot, const LaneBar& bar) {
   const std::string head = bar.label.empty() ? plot.lanes[bar.lane] : bar.label;
   std::string out = "<title>" + escape_html(plain(head));
   const auto line = [&](const std::string& name, const std::string& text) {
-    out += "\n" + escape_html(plain(name + ": " + text));
+    out += "\n" + escape_html(plain(lang::say("{}: {}", name, text)));
   };
   if (!bar.label.empty()) line(plot.lane_label, plot.lanes[bar.lane]);
   if (plot.groups.size() > 1) line("kind", plot.groups[bar.group]);

@@ -62,7 +62,9 @@ bool crosses(const Segment& segment, const Box& box) {
 }
 
 double text_width(std::string_view text, double font_size) {
-  return 0.56 * font_size * display_width(text);
+  // Latin letters and digits by an average, a Chinese character is as wide as it is high.
+  const int wide = wide_characters(text);
+  return font_size * (0.56 * (display_width(text) - 2 * wide) + wide);
 }
 
 bool LabelPlacer::is_free(const Box& box) const {

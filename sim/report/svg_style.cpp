@@ -1,5 +1,6 @@
 #include "report/svg_style.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 
@@ -26,14 +27,16 @@ std::string without_media(std::string css) {
   return css;
 }
 
-// "--name: value;" as name -> value.
+// The lines "--name: value;" as name -> value.
 std::map<std::string, std::string, std::less<>> variables(std::string_view css) {
   std::map<std::string, std::string, std::less<>> out;
-  for (std::size_t at = css.find("\n  --"); at != std::string_view::npos;
-       at = css.find("\n  --", at + 1)) {
-    const std::size_t colon = css.find(':', at);
-    const std::size_t end = css.find(';', colon);
-    out.emplace(css.substr(at + 3, colon - at - 3), css.substr(colon + 2, end - colon - 2));
+  while (!css.empty()) {
+    std::string_view line = css.substr(0, css.find('\n'));
+    css.remove_prefix(std::min(css.size(), line.size() + 1));
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(' ')));
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("--"))
+      out.emplace(line.substr(0, colon), line.substr(colon + 2, line.find(';') - colon - 2));
   }
   return out;
 }

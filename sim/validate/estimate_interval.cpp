@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "study/evaluate.hpp"
 
 namespace fathom::validate {
@@ -35,7 +36,7 @@ std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenari
 }
 
 std::string describe(const EstimateInterval& interval, bool decode) {
-  return fmt::format(
+  return lang::say(
       "p10 to p90 for the errors of kernel times: {} {} to {}, {} to {} tokens/s per device. "
       "Efficiencies taken from another device count with the error that such transfers have; load, "
       "batch and software are as given.",

@@ -63,7 +63,7 @@ TEST_CASE("a point that does not fit says why, one that is no question where", "
   CHECK(full.at("infeasible").get<std::string>().find("KV cache") != std::string::npos);
   const json wrong = asked(scenario, {{"/plan/tb", 2}});
   CHECK(wrong.at("error").get<std::string>() ==
-        "what-if#/plan/tb: unknown key 'tb'; did you mean 'tp'?");
+        "what-if#/plan: unknown key 'tb'; did you mean 'tp'?");
 }
 
 TEST_CASE("memory twice as fast takes between half and all of the time", "[whatif][property]") {

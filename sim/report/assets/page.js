@@ -59,7 +59,7 @@
         row.hidden = !words.every(function (word) { return text.indexOf(word) >= 0; });
         shown += row.hidden ? 0 : 1;
       });
-      output.textContent = words.length ? shown + " of " + rows.length + " rows" : "";
+      output.textContent = words.length ? say("{} of {} rows", shown, rows.length) : "";
     });
   }
   document.querySelectorAll("table.sortable").forEach(sortable);

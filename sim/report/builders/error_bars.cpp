@@ -11,6 +11,8 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
+
 constexpr std::size_t kMostRows = 40;  // two screens
 
 }  // namespace
@@ -22,7 +24,7 @@ LanePlot error_bars(std::string title, std::string lane_label, std::vector<Error
                 .groups = {"up to the median", "median to p90"}};
   std::ranges::stable_sort(rows, std::ranges::greater{}, &ErrorRow::p90);
   if (rows.size() > kMostRows) {
-    plot.note = lang::say("The {} with the largest errors of {}.", kMostRows, rows.size());
+    plot.note = say("The {} with the largest errors of {}.", kMostRows, rows.size());
     rows.resize(kMostRows);
   }
   for (const ErrorRow& row : rows) {

@@ -17,6 +17,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using mapping::Lane;
 using model::Stage;
 using study::OperatorRow;
@@ -30,8 +31,8 @@ constexpr double kRounding = 1e-9;       // of a step: shorter idle times are ro
 
 // The innermost link and the outermost one, as their profile names them.
 std::string lane_name(Lane lane, const hw::Cluster& cluster) {
-  if (lane == Lane::intra_node) return lang::say("in node: {}", cluster.tiers.front().name);
-  if (lane == Lane::inter_node) return lang::say("between: {}", cluster.tiers.back().name);
+  if (lane == Lane::intra_node) return say("in node: {}", cluster.tiers.front().name);
+  if (lane == Lane::inter_node) return say("between: {}", cluster.tiers.back().name);
   return std::string(mapping::name(lane));
 }
 
@@ -127,7 +128,7 @@ class Timeline {
   }
 
   LanePlot plot() {
-    LanePlot plot{.x = {.label = lang::say("time since layer {} begins", layers_.first + 1),
+    LanePlot plot{.x = {.label = say("time since layer {} begins", layers_.first + 1),
                         .unit = "us",
                         .min = 0.0,
                         .max = (window_.to - window_.from).value / kMicro},
@@ -171,7 +172,7 @@ class Timeline {
     const TaskNodes& nodes = nodes_[block];
     const std::string& operators =
         task.task == PlacedTask::kBranch ? nodes.branch : nodes.chain.at(task.task);
-    return {{"layer", fmt::format("{} of {}", task.layer + 1, program_.sequence.size())},
+    return {{"layer", say("{} of {}", task.layer + 1, program_.sequence.size())},
             {"operators", operators}};
   }
 
@@ -179,11 +180,11 @@ class Timeline {
     const Seconds length = window_.to - window_.from;
     const double waiting = 1.0 - computing_ / length;
     const std::string layers =
-        fmt::format("{} to {} of {}", layers_.first + 1, layers_.second, program_.sequence.size());
+        say("{} to {} of {}", layers_.first + 1, layers_.second, program_.sequence.size());
     if (waiting < kRounding)
-      return lang::say("Layers {}: {}, compute never waits", layers, format_seconds(length));
-    return lang::say("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
-                     share_text(waiting));
+      return say("Layers {}: {}, compute never waits", layers, format_seconds(length));
+    return say("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
+               share_text(waiting));
   }
 
   std::string note() const {
@@ -298,8 +299,8 @@ class Flame {
   std::string title() const {
     const auto longest = std::ranges::max_element(rows_, {}, &OperatorRow::share);
     if (longest == rows_.end()) return "Where the time goes";
-    return lang::say("Where the time goes: {} takes {} of {}", longest->name,
-                     share_text(longest->share), format_seconds(Seconds{end_ * kMilli}));
+    return say("Where the time goes: {} takes {} of {}", longest->name, share_text(longest->share),
+               format_seconds(Seconds{end_ * kMilli}));
   }
 
   const std::vector<OperatorRow>& rows_;
@@ -327,7 +328,7 @@ LanePlot memory_stack(const study::Scenario& scenario, const study::Answer& answ
   for (std::size_t i = 0; i < memory.size(); ++i) {
     const mapping::MemoryFootprint& m = memory[i];
     const mapping::RankClass& ranks = answer.model.classes[i];
-    plot.lanes.push_back(fmt::format("{} × {}", ranks.ranks, ranks.name));
+    plot.lanes.push_back(say("{} × {}", ranks.ranks, ranks.name));
     double end = 0.0;
     const std::array<Bytes, 4> parts{m.weights, m.kv(), m.activations, m.buffers};
     for (std::size_t part = 0; part < parts.size(); ++part) {
@@ -348,9 +349,9 @@ LanePlot memory_stack(const study::Scenario& scenario, const study::Answer& answ
     const double available = gib(memory.front().available);
     plot.references = {{.kind = ReferenceKind::vertical,
                         .value = available,
-                        .label = lang::say("usable {} GiB", format_significant(available))}};
+                        .label = say("usable {} GiB", format_significant(available))}};
   }
-  plot.title = lang::say("The fullest GPU holds {} of its usable memory", share_text(fullest));
+  plot.title = say("The fullest GPU holds {} of its usable memory", share_text(fullest));
   return plot;
 }
 

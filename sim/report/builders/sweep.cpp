@@ -9,9 +9,12 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
@@ -93,8 +96,8 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
 }
 
 std::string direction(const sweep::Objective& o, const Names& names) {
-  return fmt::format("{} {}", o.maximize ? "highest" : "lowest",
-                     names(names.layout.results[o.column]));
+  const std::string header = names(names.layout.results[o.column]);
+  return o.maximize ? say("highest {}", header) : say("lowest {}", header);
 }
 
 // One column per objective: a row of a database is too wide to read across.
@@ -105,7 +108,7 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, const Names& n
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
     const std::string what = direction(s.objectives[i], names);
     if (group.best[i].results.empty()) {
-      out.blocks.push_back(Note{NoteKind::warning, "no point has a value: " + what});
+      out.blocks.push_back(Note{NoteKind::warning, say("no point has a value: {}", what)});
       continue;
     }
     rows.push_back(&group.best[i]);
@@ -141,7 +144,7 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, const Names& n
 Plot front_plot(const sweep::Summary& s, const sweep::Group& group, const Names& names) {
   const std::string x = names(s.layout.results[s.objectives[0].column]);
   const std::string y = names(s.layout.results[s.objectives[1].column]);
-  Plot plot{.title = fmt::format("{} points that nothing beats", group.front.size()),
+  Plot plot{.title = say("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
   Series series{.name = "front", .kind = SeriesKind::line_points};
@@ -162,29 +165,28 @@ void add_front(const sweep::Summary& s, const sweep::Group& group, const Names& 
   if (s.objectives.size() < 2 || group.front.empty()) return;
   std::vector<std::string> goals;
   for (const sweep::Objective& o : s.objectives) goals.push_back(direction(o, names));
-  out.blocks.push_back(Paragraph{fmt::format(
+  out.blocks.push_back(Paragraph{say(
       "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
-      fmt::join(goals, ", "))});
+      lang::listed(goals))});
   out.blocks.push_back(front_plot(s, group, names));
   std::vector<const sweep::Row*> rows;
   const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
   for (std::size_t i = 0; i < group.front.size(); i += step) rows.push_back(&group.front[i]);
-  const std::string title = step == 1
-                                ? "All of them"
-                                : fmt::format("{} of {}, evenly spaced; --format json has all",
-                                              rows.size(), group.front.size());
+  const std::string title = step == 1 ? "All of them"
+                                      : say("{} of {}, evenly spaced; --format json has all",
+                                            rows.size(), group.front.size());
   out.blocks.push_back(rows_table(title, rows, names));
 }
 
 void add_group(const sweep::Summary& s, const sweep::Group& group, const Names& names,
                Document& out) {
-  const std::string what = s.groups.size() > 1 ? ": " + group.base : "";
-  out.blocks.push_back(Heading{2, "Best points" + what, ""});
+  const bool many = s.groups.size() > 1;
+  out.blocks.push_back(Heading{2, many ? say("Best points: {}", group.base) : "Best points", ""});
   if (group.without_objective > 0) {
-    out.blocks.push_back(Note{
-        NoteKind::warning, fmt::format("{} points have no value for an objective and are left out "
-                                       "of what follows",
-                                       format_count(group.without_objective))});
+    out.blocks.push_back(
+        Note{NoteKind::warning, say("{} points have no value for an objective and are left out "
+                                    "of what follows",
+                                    format_count(group.without_objective))});
   }
   add_best(s, group, names, out);
   add_front(s, group, names, out);
@@ -201,7 +203,7 @@ void add_reasons(const sweep::Summary& s, Document& out) {
   if (reasons.size() > kShownReasons) {
     std::int64_t rest = 0;
     for (std::size_t i = kShownReasons; i < reasons.size(); ++i) rest += reasons[i].second;
-    table.rows.push_back({fmt::format("{} other reasons", reasons.size() - kShownReasons), rest});
+    table.rows.push_back({say("{} other reasons", reasons.size() - kShownReasons), rest});
   }
   out.blocks.push_back(Heading{2, "Infeasible points", ""});
   out.blocks.push_back(std::move(table));
@@ -209,10 +211,10 @@ void add_reasons(const sweep::Summary& s, Document& out) {
 
 std::string finding(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
-  std::string out =
-      fmt::format("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
-  if (s.filtered) out += fmt::format(", {} of them pass the filters", format_count(selected(s)));
-  return out + ".";
+  const std::string out =
+      say("{} of {} points can run", format_count(feasible(s)), format_count(rows(s)));
+  if (!s.filtered) return say("{}.", out);
+  return say("{}, {} of them pass the filters.", out, format_count(selected(s)));
 }
 
 KeyFigures figures(const SweepPage& page) {
@@ -279,20 +281,19 @@ std::string label_of(const sweep::Layout& layout, const std::string& name) {
 Document sweep_document(const SweepPage& page) {
   const sweep::Summary& s = page.summary;
   Document out;
-  out.title = page.name.empty() ? "Sweep" : "Sweep: " + page.name;
+  out.title = page.name.empty() ? "Sweep" : say("Sweep: {}", page.name);
   out.finding = finding(page);
   out.blocks.push_back(figures(page));
   if (page.begin != 0 || page.end != page.points) {
-    out.blocks.push_back(
-        Note{NoteKind::info, fmt::format("a shard: points {} to {} of {}", page.begin, page.end - 1,
-                                         format_count(page.points))});
+    out.blocks.push_back(Note{NoteKind::info, say("a shard: points {} to {} of {}", page.begin,
+                                                  page.end - 1, format_count(page.points))});
   }
   if (page.next < page.end) {
     out.blocks.push_back(
         Note{NoteKind::warning,
-             fmt::format("unfinished: {} of its {} points are still to do; run the "
-                         "sweep again with --resume",
-                         format_count(page.end - page.next), format_count(page.end - page.begin))});
+             say("unfinished: {} of its {} points are still to do; run the "
+                 "sweep again with --resume",
+                 format_count(page.end - page.next), format_count(page.end - page.begin))});
   }
   for (const sweep::Group& group : s.groups) {
     if (!s.objectives.empty() && group.selected > 0)
@@ -303,7 +304,7 @@ Document sweep_document(const SweepPage& page) {
     out.blocks.push_back(sweep_points(page));
   }
   add_reasons(s, out);
-  out.blocks.push_back(Note{NoteKind::source, fmt::format("every row is in {}", page.database)});
+  out.blocks.push_back(Note{NoteKind::source, say("every row is in {}", page.database)});
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/json_io.hpp"
+#include "lang/say.hpp"
 #include "report/builders/decode_instance.hpp"
 #include "whatif/estimate_json.hpp"
 #include "whatif/self_contained.hpp"
@@ -16,6 +17,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using study::Scenario;
 
@@ -156,7 +158,8 @@ std::vector<WhatIfFigure> figures_of(const json& answer, bool decode) {
   add("/estimate/tokens_per_s_per_device", "throughput", "tokens/s/GPU", 1.0);
   add("/cost/usd_per_million_tokens", "cost", "USD/Mtoken", 1.0);
   add("/estimate/step_latency_s", "step", "ms", 1e3);
-  if (decode) add("/estimate/accepted_tokens_per_step", "tokens", "per sequence and step", 1.0);
+  if (decode)
+    add("/estimate/accepted_tokens_per_step", "output tokens", "per sequence and step", 1.0);
   add("/estimate/step/exposed_communication_s", "exposed communication", "ms", 1e3);
   add("/estimate/memory/kv_bytes", "KV cache", "GiB/GPU", 1.0 / kGiB);
   add("/estimate/memory/used_bytes", "memory used", "GiB/GPU", 1.0 / kGiB);
@@ -171,9 +174,8 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   std::vector<Block> out{Heading{.level = 2, .text = "What if"}};
   auto packed = whatif::self_contained(document, scenario);
   if (const auto* bound = std::get_if<whatif::Bound>(&packed)) {
-    out.emplace_back(
-        Note{NoteKind::info,
-             fmt::format("This scenario cannot be recomputed in a page: {}.", bound->reason)});
+    out.emplace_back(Note{NoteKind::info,
+                          say("This scenario cannot be recomputed in a page: {}.", bound->reason)});
     return out;
   }
   auto& mine = std::get<whatif::SelfContained>(packed);
@@ -200,9 +202,9 @@ std::vector<Block> what_if_blocks(const study::PlanResult& result) {
   const auto& estimate = std::get<infer::InferEstimate>(instance->answer.outcome);
   std::vector<Block> out = what_if_blocks(document, instance->scenario, instance->answer, "");
   out.insert(out.begin() + 1,
-             Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
-                                   "devices, at the batch that the plan runs.",
-                                   estimate.devices, study::smallest_cluster(result)->devices)});
+             Paragraph{say("One decoding instance of the smallest cluster, {} of its {} "
+                           "devices, at the batch that the plan runs.",
+                           estimate.devices, study::smallest_cluster(result)->devices)});
   return out;
 }
 
