@@ -40,7 +40,7 @@ Document document_of_known_words() {
   Table table{.title = "Inputs",
               .columns = {text_column("input"), number_column("value", "ms"), text_column("hash")},
               .rows = {{"best", Cell{1.5, Mark::best}, "none"}, {"a|b", 2.0, "x"}}};
-  Plot plot{.title = "Figures",
+  Plot plot{.title = "Best points",
             .x = {.label = "value", .unit = "B"},
             .y = {.label = "point", .unit = "ms"},
             .series = {{.name = "best", .xs = {1, 2}, .ys = {3, 4}},
@@ -84,7 +84,7 @@ TEST_CASE("CSV keeps its English keys and values in a Chinese document", "[repor
   CHECK(contains(english, "input,value_ms,hash\r\nbest,1.5,none\r\n"));
   std::string csv = render_csv(document);
   for (const auto& [spoken, written] :
-       {std::pair{"输入", "Inputs"}, std::pair{"数字", "Figures"}}) {
+       {std::pair{"输入", "Inputs"}, std::pair{"最优的点", "Best points"}}) {
     const std::size_t at = csv.find(spoken);  // titles are readers' text
     if (at != std::string::npos) csv.replace(at, std::string_view(spoken).size(), written);
   }

@@ -188,12 +188,29 @@ class Timeline {
   }
 
   std::string note() const {
-    if (micro_ == 1)
-      return "The operators of a layer follow one another; shared experts run beside the dispatch. "
-             "Other layers of a kind look the same; embedding and head run once, before and after "
-             "them.";
-    return "Two micro-batches share the lanes: one computes while the other's tokens travel. A bar "
-           "that is cut at an edge goes on outside. Embedding and head run once, for both.";
+    std::string out =
+        micro_ == 1
+            ? lang::say(
+                  "The operators of a layer follow one another; shared experts run beside "
+                  "the dispatch. Other layers of a kind look the same; embedding and head "
+                  "run once, before and after them.")
+            : lang::say(
+                  "Two micro-batches share the lanes: one computes while the other's tokens "
+                  "travel. A bar that is cut at an edge goes on outside. Embedding and head "
+                  "run once, for both.");
+    if (m_.mapped.phase == model::Phase::prefill)
+      out += " " + lang::say("Of a prompt in chunks this is the last one's step.");
+    if (waits_for_host())
+      out += " " + lang::say(
+                       "The host takes longer to launch the kernels of a step than the device "
+                       "to run them: the step waits for it, which is not drawn.");
+    return out;
+  }
+
+  bool waits_for_host() const {
+    const timing::StepEstimate step =
+        timing::summarize(m_.timed, program_, micro_, timing_options(m_));
+    return step.launches * m_.host.per_launch > step.latency;
   }
 
   const infer::StepModel& m_;
