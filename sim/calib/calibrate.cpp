@@ -60,6 +60,8 @@ void add_cross_validation(const DatasetReport& report, DatasetCalibration& calib
   for (const Predicted& p : report.rows) {
     const double seconds = p.seconds.at(static_cast<std::size_t>(Fidelity::fitted));
     residuals.push_back({p.row->group, seconds, std::log(p.row->latency_s / seconds)});
+    calibration.left_out.push_back(
+        {p.row->latency_s, p.seconds.at(static_cast<std::size_t>(Fidelity::measured))});
   }
   const BandTable bands{residuals};
   for (SubFit& sub : calibration.groups) {
@@ -88,7 +90,7 @@ std::vector<DatasetCalibration> calibrate(const Corpus& corpus, const Validation
     for (auto& [group, samples] : groups) {
       jobs.push_back({&dataset, out.size(), group, std::move(samples)});
     }
-    out.push_back({dataset.family, dataset.device, dataset.stack, dataset.file, {}});
+    out.push_back({dataset.family, dataset.device, dataset.stack, dataset.file, {}, {}});
   }
   auto fits = parallel_map(std::ssize(jobs), options.threads, [&](std::int64_t i) {
     return sub_fit(jobs[static_cast<std::size_t>(i)], options.fit, ratio_shapes);

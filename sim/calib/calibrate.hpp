@@ -36,10 +36,17 @@ struct SubFit {
   std::vector<FlaggedRow> flagged;
 };
 
+/// A row as it was measured and as a fit without its slice predicts it.
+struct LeftOutRow {
+  double measured_s = 0.0;
+  double predicted_s = 0.0;
+};
+
 /// One family on one device and stack.
 struct DatasetCalibration {
   std::string family, device, stack, file;
   std::vector<SubFit> groups;
+  std::vector<LeftOutRow> left_out;  // with the smoothed ratio
 };
 
 /// Fits every sub-fit on all of its rows and scores it leave-slice-out. `ratio_shapes`: keep ratios

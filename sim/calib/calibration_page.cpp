@@ -2,15 +2,18 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "calib/efficiency_file.hpp"
 #include "calib/page.hpp"
+#include "lang/say.hpp"
 #include "report/builders/error_bars.hpp"
 
 namespace fathom::calib {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
@@ -63,8 +66,9 @@ std::string listed_note(std::string_view what, const std::vector<std::string>& l
   if (count == 0) return {};
   const std::vector<std::string> first(
       lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, lines.size())));
-  return fmt::format("{} {}: {}{}", count, what, fmt::join(first, "; "),
-                     count > first.size() ? "; … (all of them in the JSON)" : "");
+  return count > first.size()
+             ? say("{} {}: {}; … (all of them in the JSON)", count, what, fmt::join(first, "; "))
+             : say("{} {}: {}", count, what, fmt::join(first, "; "));
 }
 
 // "file:line: why" of every row that was not fitted.
@@ -77,6 +81,34 @@ std::vector<std::string> flagged_rows(const CalibrationReport& report) {
     }
   }
   return out;
+}
+
+constexpr std::size_t kMostPoints = 1500;  // more are a blot
+
+// A series per device, evenly thinned.
+Plot parity_plot(const CalibrationReport& report) {
+  Plot plot{.title = "Predicted against measured time of slices left out, with ratios",
+            .x = {.label = "measured", .unit = "us", .scale = AxisScale::log},
+            .y = {.label = "predicted", .unit = "us", .scale = AxisScale::log},
+            .references = {{.kind = ReferenceKind::diagonal, .value = 1.0, .label = "equal"}}};
+  std::map<std::string, std::vector<LeftOutRow>> devices;
+  std::size_t total = 0;
+  for (const DatasetCalibration& d : report.calibrations) {
+    auto& rows = devices[d.device];
+    rows.insert(rows.end(), d.left_out.begin(), d.left_out.end());
+    total += d.left_out.size();
+  }
+  const std::size_t stride = std::max<std::size_t>(1, total / kMostPoints);
+  for (const auto& [device, rows] : devices) {
+    Series series{.name = device, .kind = SeriesKind::points};
+    for (std::size_t i = 0; i < rows.size(); i += stride) {
+      series.xs.push_back(1e6 * rows[i].measured_s);
+      series.ys.push_back(1e6 * rows[i].predicted_s);
+    }
+    if (!series.xs.empty()) plot.series.push_back(std::move(series));
+  }
+  if (stride > 1) plot.note = say("One row in {} is drawn.", stride);
+  return plot;
 }
 
 }  // namespace
@@ -140,12 +172,14 @@ Document page(const CalibrationReport& report) {
                             g.parameters.size() - unmoved_json(g).size(), g.flagged.size()});
     }
   }
-  Document document{.title = "Calibration from " + report.source,
-                    .finding = fmt::format("{} sub-fits on {} rows; {} rows flagged and not fitted",
-                                           count, rows, flagged)};
+  Document document{.title = say("Calibration from {}", report.source),
+                    .finding = say("{} sub-fits on {} rows; {} rows flagged and not fitted", count,
+                                   rows, flagged)};
   if (!errors.empty())
     document.blocks.emplace_back(
         error_bars("Errors of the sub-fits on slices left out", "sub-fit", std::move(errors)));
+  if (Plot parity = parity_plot(report); !parity.series.empty())
+    document.blocks.emplace_back(std::move(parity));
   document.blocks.emplace_back(std::move(table));
   document.blocks.emplace_back(
       Note{NoteKind::info,

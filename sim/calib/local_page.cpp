@@ -1,4 +1,5 @@
 #include "calib/local_page.hpp"
+#include "lang/say.hpp"
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 namespace fathom::calib {
 namespace {
 
+using lang::say;
 using namespace report;
 
 Table family_table(const LocalCalibration& c) {
@@ -94,12 +96,12 @@ Document local_page(const LocalCalibration& c) {
   const Score all = overall(c);
   Document out{
       .title = "This machine, calibrated",
-      .finding = fmt::format(
-          "{} kernels on {} ({}, threads: {}): predicted without themselves {:.1f} % off in "
-          "the median, {:.1f} % at p90; products fed at {:.4g} GFLOP/s, memory read at "
-          "{:.3g} GB/s",
-          c.samples.size(), c.machine.model, name(c.isa), c.threads, 100.0 * all.median,
-          100.0 * all.p90, c.compute_ceiling.value / 1e9, c.memory_ceiling.value / 1e9)};
+      .finding =
+          say("{} kernels on {} ({}, threads: {}): predicted without themselves {:.1f} % off in "
+              "the median, {:.1f} % at p90; products fed at {:.4g} GFLOP/s, memory read at "
+              "{:.3g} GB/s",
+              c.samples.size(), c.machine.model, name(c.isa), c.threads, 100.0 * all.median,
+              100.0 * all.p90, c.compute_ceiling.value / 1e9, c.memory_ceiling.value / 1e9)};
   for (const std::string& text : warnings(c))
     out.blocks.emplace_back(Note{NoteKind::warning, text});
   out.blocks.emplace_back(family_table(c));

@@ -8,11 +8,13 @@
 
 #include "core/error.hpp"
 #include "core/processor.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::calib {
 namespace {
 
 using hw::Family;
+using lang::say;
 using nlohmann::json;
 
 constexpr double kGiga = 1e9;
@@ -234,17 +236,17 @@ std::vector<std::string> warnings(const LocalCalibration& c) {
   if (!c.complete) out.emplace_back("interrupted: some kernels were not measured");
   if (busy(c.machine))
     out.push_back(
-        fmt::format("the machine was busy (load average {:.1f} on {} CPUs): intervals are "
-                    "wider, and times may not repeat",
-                    c.machine.load_average, c.machine.cpus));
+        say("the machine was busy (load average {:.1f} on {} CPUs): intervals are "
+            "wider, and times may not repeat",
+            c.machine.load_average, c.machine.cpus));
   if (c.slow_share > 0.05)
     out.push_back(
-        fmt::format("the machine changes its pace: in {:.0f} % of the cases products could "
-                    "be fed at less than two thirds of the best rate",
-                    100.0 * c.slow_share));
+        say("the machine changes its pace: in {:.0f} % of the cases products could "
+            "be fed at less than two thirds of the best rate",
+            100.0 * c.slow_share));
   if (c.memory_spread > 0.3)
     out.push_back(
-        fmt::format("memory bandwidth varied by {:.0f} % between cases", 100.0 * c.memory_spread));
+        say("memory bandwidth varied by {:.0f} % between cases", 100.0 * c.memory_spread));
   return out;
 }
 

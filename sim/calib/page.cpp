@@ -7,10 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::calib {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
@@ -26,13 +28,16 @@ std::string finding(const MeasuredReport& r) {
   std::string out;
   for (const Fidelity f : r.shown) {
     const Overall all = overall(r.datasets, f);
-    if (!out.empty()) out += "; ";
-    out += fmt::format("{}: median {}, p90 {}", name(f), percent(all.median), percent(all.p90));
+    const std::string one =
+        say("{}: median {}, p90 {}", name(f), percent(all.median), percent(all.p90));
+    out = out.empty() ? one : say("{}; {}", out, one);
   }
   const std::size_t pairs = r.datasets.size();
-  return fmt::format("{} over {} tables of a family on a device{}. {}",
-                     r.training.empty() ? "Predicted leave-slice-out" : "Predicted", pairs,
-                     r.training.empty() ? "" : ", fitted on " + r.training, out);
+  if (r.training.empty()) {
+    return say("Predicted leave-slice-out over {} tables of a family on a device. {}", pairs, out);
+  }
+  return say("Predicted over {} tables of a family on a device, fitted on {}. {}", pairs,
+             r.training, out);
 }
 
 Table dataset_table(const MeasuredReport& r) {
@@ -41,7 +46,7 @@ Table dataset_table(const MeasuredReport& r) {
                           number_column("rows", "", NumberFormat::exact)}};
   for (const Fidelity f : r.shown) {
     const std::string which{name(f)};
-    table.columns.push_back(share_column(which + " median"));
+    table.columns.push_back(share_column(say("{} median", which)));
     table.columns.push_back(share_column("p90"));
     table.columns.push_back(number_column("worst", "x"));
     table.columns.push_back(share_column("bias"));
@@ -109,8 +114,8 @@ Table extrapolation_table(const MeasuredReport& r) {
 // Evenly thinned: a parity plot of 200,000 points is a blot.
 Plot parity_plot(const MeasuredReport& r, Fidelity fidelity) {
   const Overall all = overall(r.datasets, fidelity);
-  Plot plot{.title = fmt::format("Predicted against measured time, {}: median error {}",
-                                 name(fidelity), percent(all.median)),
+  Plot plot{.title = say("Predicted against measured time, {}: median error {}", name(fidelity),
+                         percent(all.median)),
             .x = {.label = "measured", .unit = "us", .scale = AxisScale::log},
             .y = {.label = "predicted", .unit = "us", .scale = AxisScale::log},
             .references = {{.kind = ReferenceKind::diagonal, .value = 1.0, .label = "equal"}}};
@@ -129,7 +134,7 @@ Plot parity_plot(const MeasuredReport& r, Fidelity fidelity) {
     }
     plot.series.push_back(std::move(series));
   }
-  if (stride > 1) plot.note = fmt::format("One row in {} is drawn.", stride);
+  if (stride > 1) plot.note = say("One row in {} is drawn.", stride);
   return plot;
 }
 
@@ -249,10 +254,10 @@ Document page(const MeasuredReport& r) {
       "fitted."});
   std::vector<std::string> notes{skipped_note(r.skipped), not_scored_note(r)};
   for (const FamilyMiss& miss : missed_families(r)) {
-    notes.push_back(fmt::format("{} is outside its limits of {} (median) and {} (p90), {}: {}, {}",
-                                miss.family, percent(r.family_targets.median),
-                                percent(r.family_targets.p90), name(miss.fidelity),
-                                percent(miss.score.median), percent(miss.score.p90)));
+    notes.push_back(say("{} is outside its limits of {} (median) and {} (p90), {}: {}, {}",
+                        miss.family, percent(r.family_targets.median),
+                        percent(r.family_targets.p90), name(miss.fidelity),
+                        percent(miss.score.median), percent(miss.score.p90)));
   }
   for (const std::string& note : notes) {
     if (!note.empty()) document.blocks.emplace_back(Note{NoteKind::warning, note});

@@ -10,6 +10,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
 #include "core/json_io.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::cli {
 void add_local_flags(CLI::App& command, LocalRequest& request) {
@@ -48,8 +49,8 @@ void calibrate_this_machine(const LocalRequest& request, const OutputOptions& ou
   write_file(path.string(), dump_json(profile));
   report::Document page = calib::local_page(calibration);
   page.blocks.emplace_back(
-      report::Paragraph{fmt::format("Written to `{}`; use it with `--hardware {}`.", path.string(),
-                                    request.profile.empty() ? "local" : path.string())});
+      report::Paragraph{lang::say("Written to `{}`; use it with `--hardware {}`.", path.string(),
+                                  request.profile.empty() ? "local" : path.string())});
   emit(std::move(page), profile, output);
 }
 

@@ -44,6 +44,14 @@ void append(std::vector<report::Block>& to, std::vector<report::Block> blocks) {
             std::make_move_iterator(blocks.end()));
 }
 
+bool lists_sources(const report::Details& details) {
+  const report::Block& first = details.blocks.front();
+  const auto* note = std::get_if<report::Note>(&first.content);
+  const auto* table = std::get_if<report::Table>(&first.content);
+  return (note != nullptr && note->kind == report::NoteKind::source) ||
+         (table != nullptr && table->title == "Sources");
+}
+
 // A page inside a larger one: headings move one level down, long tables close, and the sources,
 // which the larger page lists already, go.
 std::vector<report::Block> nested(report::Document page) {
@@ -53,7 +61,7 @@ std::vector<report::Block> nested(report::Document page) {
   for (report::Block& block : page.blocks) {
     if (auto* heading = std::get_if<report::Heading>(&block.content)) heading->level = 3;
     if (const auto* details = std::get_if<report::Details>(&block.content);
-        details != nullptr && details->summary.ends_with("ources")) {
+        details != nullptr && lists_sources(*details)) {
       continue;
     }
     const auto* table = std::get_if<report::Table>(&block.content);
@@ -86,7 +94,7 @@ std::vector<report::Block> decode_step(const study::PlanResult& result) {
 }
 
 report::Document demo_document() {
-  Progress progress("demo");
+  Progress progress("making the report");
   const study::PlanResult result =
       study::search_plans(study::parse_plan_request(demo_request(), "demo#"),
                           {.progress = [&](double share) { progress.report(share); }});

@@ -53,22 +53,23 @@ int run(const Request& request) {
   const bool decode = std::holds_alternative<infer::DecodeQuery>(named.scenario.workload);
   if (interval) {
     data["interval"] = validate::to_json(*interval, decode);
-    // The figure follows the key figures, the note precedes them.
-    const auto figures = std::ranges::find_if(page.blocks, [](const report::Block& block) {
-      return std::holds_alternative<report::KeyFigures>(block.content);
-    });
-    page.blocks.insert(
-        std::next(figures),
-        validate::interval_plot(*interval, std::get<infer::InferEstimate>(answer.outcome)));
     page.blocks.insert(page.blocks.begin(),
                        report::Note{report::NoteKind::info, validate::describe(*interval, decode)});
   }
   auto what_if =
       report::what_if_blocks(json::parse(named.document), named.scenario, answer, question_line());
   if (request.output.format == "html") {
-    report::insert_what_if(page, std::move(what_if), "Operators and memory");
+    report::insert_what_if(page, std::move(what_if), "");
   } else {
     page.blocks.push_back(std::move(what_if.back()));
+  }
+  if (interval) {
+    const auto figures = std::ranges::find_if(page.blocks, [](const report::Block& block) {
+      return std::holds_alternative<report::KeyFigures>(block.content);
+    });
+    page.blocks.insert(
+        std::next(figures),
+        validate::interval_plot(*interval, std::get<infer::InferEstimate>(answer.outcome)));
   }
   emit(std::move(page), data, request.output);
   return kOk;

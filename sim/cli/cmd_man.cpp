@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/help_text.hpp"
 #include "cli/man_page.hpp"
 #include "core/error.hpp"
 #include "core/json_io.hpp"
@@ -70,6 +72,17 @@ void add_man(CLI::App& app, int& exit_code) {
     } else {
       write_all(tree, request->folder);
     }
+    exit_code = kOk;
+  });
+}
+
+void add_texts(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("__texts", "Every text of help and manual, as JSON");
+  command->group("");
+  command->callback([&app, &exit_code] {
+    std::vector<std::string> texts = help_texts(tree_of(app));
+    for (const std::string& text : man_texts()) texts.push_back(text);
+    print(dump_json(texts));
     exit_code = kOk;
   });
 }

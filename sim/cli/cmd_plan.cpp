@@ -32,7 +32,7 @@ struct Request {
 };
 
 study::PlanResult searched(const study::PlanRequest& question, const Request& request) {
-  Progress progress("plan");
+  Progress progress("searching plans");
   study::PlanResult result =
       study::search_plans(question, {.threads = request.threads,
                                      .exhaustive = request.exhaustive,
@@ -42,7 +42,7 @@ study::PlanResult searched(const study::PlanRequest& question, const Request& re
 }
 
 study::PlanStudies studied(const study::PlanResult& result, const Request& request) {
-  Progress progress("sensitivity");
+  Progress progress("varying inputs");
   study::StudyOptions options{.odds = request.odds};
   if (request.sensitivity) {
     options.sensitivity = {.step = request.step,

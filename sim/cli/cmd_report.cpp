@@ -17,6 +17,7 @@
 #include "core/json_reader.hpp"
 #include "report/builders/capacity.hpp"
 #include "report/builders/sweep.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/plan_search.hpp"
 #include "sweep/database.hpp"
 #include "sweep/export.hpp"
@@ -95,7 +96,8 @@ int report_sweep(const Request& request) {
                          .end = manifest.range.end,
                          .next = next,
                          .summary = summarizer.take(),
-                         .sample = sampler.take()};
+                         .sample = sampler.take(),
+                         .labels = page_explores};
   json data = sweep::to_json(page.summary);
   data["points"] = page.points;
   data["range"] = {page.begin, page.end};
@@ -113,7 +115,10 @@ int report_plan(const Request& request) {
   if (request.output.format == "jsonl")
     throw InputError("--format jsonl: only the rows of a sweep's database are lines");
   const study::PlanResult result = study::search_plans(study::load_plan_request(request.file));
-  emit(report::capacity_document(result), study::to_json(result), request.output);
+  report::Document document = report::capacity_document(result);
+  if (request.output.format == "html")
+    report::insert_what_if(document, report::what_if_blocks(result), "");
+  emit(std::move(document), study::to_json(result), request.output);
   return study::smallest_cluster(result) != nullptr ? kOk : kInfeasible;
 }
 
@@ -126,10 +131,12 @@ int report_spec(const Request& request) {
     print(dump_json(study::to_json(named.spec)));
     return kOk;
   }
-  Progress progress("report");
+  Progress progress("making the report");
   MadeReport made =
       make_report(named.spec, named.where, [&](double share) { progress.report(share); });
   progress.finish();
+  if (request.output.format == "html")
+    report::insert_what_if(made.document, std::move(made.what_if), "");
   auto& inputs = made.document.metadata.inputs;
   inputs.insert(inputs.begin(), named.inputs.begin(), named.inputs.end());
   emit(std::move(made.document), request.output);

@@ -84,6 +84,7 @@ void add_init(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_completions(CLI::App& app, int& exit_code);
 void add_complete(CLI::App& app, int& exit_code);  // hidden: what completion scripts ask
+void add_texts(CLI::App& app, int& exit_code);  // hidden: what a translator of the help translates
 void add_man(CLI::App& app, int& exit_code);
 
 }  // namespace fathom::cli

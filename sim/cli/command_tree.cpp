@@ -81,6 +81,7 @@ CommandOption option_of(const CLI::Option& declared, std::string_view verb) {
   }
   option.required = declared.get_required();
   option.description = declared.get_description();
+  option.repeatable = contains(option.description, "repeatable");
   option.group = declared.get_group();
   if (declared.get_items_expected_max() == 0) return option;
   option.placeholder = declared.get_option_text();

@@ -30,6 +30,7 @@ struct CommandOption {
   bool required = false;
   bool many = false;  ///< a positional that takes all that follow
   bool list = false;  ///< a comma-separated value
+  bool repeatable = false;
   ValueKind kind = ValueKind::none;
   std::vector<std::string> choices;  ///< of kind choice; others may be allowed too
   std::string placeholder;           ///< "FILE", "N [0]"; empty for a flag

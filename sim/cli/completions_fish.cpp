@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/completions.hpp"
+#include "cli/help_text.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -85,7 +86,8 @@ std::string line_of(const CommandOption& option, const std::string& when) {
   for (const std::string& name : option.names) {
     names += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   }
-  return when + names + value_of(option) + " -d " + fish_quoted(option.description) + "\n";
+  return when + names + value_of(option) + " -d " + fish_quoted(spoken_line(option.description)) +
+         "\n";
 }
 
 }  // namespace
@@ -95,7 +97,8 @@ std::string fish_completions(const CommandTree& tree) {
   const std::string first = "complete -c fathom -n __fish_use_subcommand";
   for (const CommandOption& option : tree.program.options) out += line_of(option, first);
   for (const Command& command : tree.commands) {
-    out += fmt::format("\n{} -a {} -d {}\n", first, command.name, fish_quoted(command.description));
+    out += fmt::format("\n{} -a {} -d {}\n", first, command.name,
+                       fish_quoted(spoken_line(command.description)));
     const std::string when =
         fmt::format("complete -c fathom -n '__fish_seen_subcommand_from {}'", command.name);
     for (const CommandOption& option : command.options) out += line_of(option, when);

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/completions.hpp"
+#include "cli/help_text.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -82,13 +83,13 @@ std::string action(const CommandOption& option) {
 std::vector<std::string> specifications(const CommandOption& option) {
   const std::string value = fmt::format(":{}:{}", field(option.placeholder), action(option));
   if (option.positional) return {(option.many ? "*" : "") + value};
-  const bool repeatable = option.description.find("repeatable") != std::string::npos;
-  const std::string others = repeatable ? "*" : fmt::format("({})", fmt::join(option.names, " "));
+  const std::string others =
+      option.repeatable ? "*" : fmt::format("({})", fmt::join(option.names, " "));
   std::vector<std::string> out;
   for (const std::string& name : option.names) {
     std::string spec = others + name;
     if (option.kind != ValueKind::none && name.starts_with("--")) spec += "=";
-    spec += fmt::format("[{}]", field(option.description));
+    spec += fmt::format("[{}]", field(spoken_line(option.description)));
     out.push_back(option.kind == ValueKind::none ? spec : spec + value);
   }
   return out;
@@ -106,7 +107,8 @@ std::string zsh_completions(const CommandTree& tree) {
         out += " \\\n    " + single_quoted(spec);
     }
     out += "\n}\n";
-    verbs += "  " + single_quoted(command.name + ":" + field(command.description)) + "\n";
+    verbs +=
+        "  " + single_quoted(command.name + ":" + field(spoken_line(command.description))) + "\n";
   }
   return out + "\nlocal -a _fathom_verbs\n_fathom_verbs=(\n" + verbs + ")\n" + kTail;
 }

@@ -22,12 +22,15 @@
 #include "core/si_format.hpp"
 #include "hw/cluster.hpp"
 #include "kernels/cpu/isa.hpp"
+#include "lang/say.hpp"
 #include "measure/baselines.hpp"
 #include "measure/machine.hpp"
 #include "report/chart.hpp"
 
 namespace fathom::cli {
 namespace {
+
+using lang::say;
 
 namespace fs = std::filesystem;
 using measure::Machine;
@@ -42,9 +45,8 @@ std::string variable(const char* name) {
 Finding data_folder() {
   try {
     return {.what = "data folder",
-            .found = fmt::format("{}: {} models, {} systems", data_dir().string(),
-                                 list_data_files("models").size(),
-                                 list_data_files("hwprofiles").size())};
+            .found = say("{}: {} models, {} systems", data_dir().string(),
+                         list_data_files("models").size(), list_data_files("hwprofiles").size())};
   } catch (const InputError& error) {
     return {"data folder", Verdict::problem, error.what(),
             "set FATHOM_DATA to the folder with models/ and hwprofiles/, or install again"};
@@ -53,10 +55,10 @@ Finding data_folder() {
 
 Finding processor(const Machine& machine) {
   return {.what = "processor",
-          .found = fmt::format("{}, caches {} + {} + {}", machine.model,
-                               format_bytes_binary(Bytes{static_cast<double>(machine.l1d_bytes)}),
-                               format_bytes_binary(Bytes{static_cast<double>(machine.l2_bytes)}),
-                               format_bytes_binary(Bytes{static_cast<double>(machine.l3_bytes)}))};
+          .found = say("{}, caches {} + {} + {}", machine.model,
+                       format_bytes_binary(Bytes{static_cast<double>(machine.l1d_bytes)}),
+                       format_bytes_binary(Bytes{static_cast<double>(machine.l2_bytes)}),
+                       format_bytes_binary(Bytes{static_cast<double>(machine.l3_bytes)}))};
 }
 
 // What the processor says of itself, whether or not the system lets programs use it.
@@ -75,7 +77,7 @@ Finding instruction_sets() {
                   .found = fmt::format("{}", fmt::join(cpu.flags(), ", "))};
   if (processor_has("amx_tile") && !cpu.amx_bf16) {
     finding.verdict = Verdict::note;
-    finding.found += "; the processor has AMX, the system does not grant it";
+    finding.found = say("{}; the processor has AMX, the system does not grant it", finding.found);
     finding.advice = "needs Linux 5.16 or newer, and a virtual machine that passes AMX on";
   } else if (!cpu.avx512) {
     finding.verdict = Verdict::note;
@@ -88,16 +90,15 @@ Finding instruction_sets() {
 Finding cores(const Machine& machine) {
   const auto installed = static_cast<int>(std::thread::hardware_concurrency());
   const long online = ::sysconf(_SC_NPROCESSORS_ONLN);
-  Finding finding{
-      .what = "cores",
-      .found = fmt::format("{} usable of {}", machine.cpus, std::max<long>(installed, online))};
+  Finding finding{.what = "cores",
+                  .found = say("{} usable of {}", machine.cpus, std::max<long>(installed, online))};
   if (machine.cpus < online) {
     finding.verdict = Verdict::note;
     finding.advice = "the affinity mask or the cgroup's CPU quota keeps the others away";
   }
   if (measure::busy(machine)) {
     finding.verdict = Verdict::note;
-    finding.found += fmt::format(", load average {:.1f}", machine.load_average);
+    finding.found = say("{}, load average {:.1f}", finding.found, machine.load_average);
     finding.advice = "busy now: measure and calibrate when it is quiet";
   }
   return finding;
@@ -107,9 +108,9 @@ Finding memory(const Machine& machine) {
   const auto shown = [](std::int64_t bytes) {
     return format_bytes_binary(Bytes{static_cast<double>(bytes)});
   };
-  Finding finding{.what = "memory",
-                  .found = fmt::format("{} free of {}", shown(machine.available_bytes),
-                                       shown(machine.memory_bytes))};
+  Finding finding{
+      .what = std::string(lang::meant("memory (of a computer)")),
+      .found = say("{} free of {}", shown(machine.available_bytes), shown(machine.memory_bytes))};
   // Below a tenth the system starts to swap, and a measurement would time the disk.
   if (machine.available_bytes < machine.memory_bytes / 10) {
     finding.verdict = Verdict::note;
@@ -121,7 +122,7 @@ Finding memory(const Machine& machine) {
 Finding huge_pages(const Machine& machine) {
   const bool good = machine.huge_pages == "always" || machine.huge_pages == "madvise";
   return {"huge pages", good ? Verdict::ok : Verdict::note,
-          "transparent huge pages: " + machine.huge_pages,
+          say("transparent huge pages: {}", machine.huge_pages),
           good ? ""
                : "measured memory bandwidth is lower without them; as root: echo madvise > "
                  "/sys/kernel/mm/transparent_hugepage/enabled"};
@@ -148,9 +149,8 @@ Finding module_file(const char* what, const char* file, const char* packages, co
   std::string error;
   if (open_module(file, ModuleScope::global, &error) != nullptr)
     return {.what = what, .found = file};
-  return {
-      what, Verdict::note, error.empty() ? fmt::format("{} is not there", file) : error,
-      fmt::format("install fathom-modules, or {} and build again; without it {}", packages, loss)};
+  return {what, Verdict::note, error.empty() ? say("{} is not there", file) : error,
+          say("install fathom-modules, or {} and build again; without it {}", packages, loss)};
 }
 
 Finding libraries() {
@@ -198,20 +198,20 @@ std::string age_of(const fs::path& path) {
   const auto written = fs::last_write_time(path, error);
   const auto age = fs::file_time_type::clock::now() - written;
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
-  return hours < 48 ? fmt::format("{} h old", hours) : fmt::format("{} days old", hours / 24);
+  return hours < 48 ? say("{} h old", hours) : say("{} days old", hours / 24);
 }
 
 Finding calibration() {
   const fs::path path = hw::local_profile_path();
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    return {"calibration", Verdict::note, fmt::format("none at {}", path.string()),
+    return {"calibration", Verdict::note, say("none at {}", path.string()),
             "fathom calibrate measures this machine: --hardware local"};
   }
   try {
     hw::load_cluster("local");  // refuses one of another machine
     return {.what = "calibration",
-            .found = fmt::format("{}, {}, of this machine", path.string(), age_of(path))};
+            .found = say("{}, {}, of this machine", path.string(), age_of(path))};
   } catch (const InputError& error) {
     return {"calibration", Verdict::note, error.what(), "fathom calibrate writes a new one"};
   }
@@ -220,18 +220,17 @@ Finding calibration() {
 Finding writing() {
   const fs::path here = fs::current_path();
   if (::access(here.c_str(), W_OK) == 0)
-    return {.what = "this folder", .found = here.string() + " can be written"};
-  return {"this folder", Verdict::note, here.string() + " cannot be written",
+    return {.what = "this folder", .found = say("{} can be written", here.string())};
+  return {"this folder", Verdict::note, say("{} cannot be written", here.string()),
           "give -o with another folder, or change into one"};
 }
 
 Finding terminal() {
   const int width = terminal_width();
   Finding finding{.what = "terminal"};
-  finding.found = width == 0
-                      ? "not a terminal: plain text, 100 columns"
-                      : fmt::format("{} columns, {}", width,
-                                    colour_terminal() ? "colour" : "no colour (NO_COLOR or TERM)");
+  finding.found = width == 0 ? "not a terminal: plain text, 100 columns"
+                             : say("{} columns, {}", width,
+                                   colour_terminal() ? "colour" : "no colour (NO_COLOR or TERM)");
   return finding;
 }
 
@@ -247,6 +246,11 @@ Finding locale() {
       lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
   return {"locale", utf8 ? Verdict::ok : Verdict::note, value.empty() ? "not set" : value,
           utf8 ? "" : "output is UTF-8 in any locale; export LC_ALL=C.UTF-8 if signs look wrong"};
+}
+
+std::string notes_finding(std::ptrdiff_t notes) {
+  return notes == 1 ? say("Everything essential works; {} note below.", notes)
+                    : say("Everything essential works; {} notes below.", notes);
 }
 
 }  // namespace
@@ -287,8 +291,7 @@ report::Document doctor_page(const std::vector<Finding>& findings) {
   const auto notes = std::ranges::count(findings, Verdict::note, &Finding::verdict);
   page.finding = has_problem(findings)
                      ? "Something essential is missing; see the lines marked problem."
-                 : notes > 0 ? fmt::format("Everything essential works; {} note{} below.", notes,
-                                           notes == 1 ? "" : "s")
+                 : notes > 0 ? notes_finding(notes)
                              : "Everything works.";
   report::Table table{.columns = {report::text_column("what"), report::text_column(""),
                                   report::text_column("found")}};
@@ -301,7 +304,7 @@ report::Document doctor_page(const std::vector<Finding>& findings) {
     const bool problem = finding.verdict == Verdict::problem;
     page.blocks.emplace_back(
         report::Note{problem ? report::NoteKind::warning : report::NoteKind::info,
-                     fmt::format("{}: {}", finding.what, finding.advice)});
+                     say("{}: {}", finding.what, finding.advice)});
   }
   return page;
 }

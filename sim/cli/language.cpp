@@ -6,17 +6,45 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/help_text.hpp"
 #include "core/error.hpp"
+#include "report/text.hpp"
 
 namespace fathom::cli {
 namespace {
 
 constexpr std::array<std::string_view, 3> kData{"json", "csv", "jsonl"};
-constexpr std::array<std::string_view, 2> kWriters{"sweep", "merge"};
+constexpr std::array<std::string_view, 3> kWriters{"explain", "merge", "sweep"};
+
+// CLI11's own words, which stand between the names.
+constexpr std::array<const char*, 7> kLabels{"Usage",    "OPTIONS", "SUBCOMMAND", "Positionals",
+                                             "REQUIRED", "Needs",   "Excludes"};
+
+// CLI11 aligns by bytes; a Chinese character has three of them and two columns.
+class AlignedFormatter : public CLI::Formatter {
+ public:
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    return line(make_option_name(option, positional) + make_option_opts(option),
+                make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* verb) const override {
+    return line(verb->get_display_name(true), verb->get_description());
+  }
+
+ private:
+  std::string line(const std::string& name, const std::string& description) const {
+    const auto used = static_cast<std::size_t>(2 + report::display_width(name));
+    if (description.empty()) return "  " + name + "\n";
+    const std::string gap = used < column_width_ ? std::string(column_width_ - used, ' ')
+                                                 : "\n" + std::string(column_width_, ' ');
+    return "  " + name + gap + description + "\n";
+  }
+};
 
 using Arguments = std::vector<std::string_view>;
 
@@ -68,14 +96,21 @@ void add_language_option(CLI::App& command) {
       ->option_text("LANG [en]");
 }
 
+void align_help(CLI::App& app) { app.formatter(std::make_shared<AlignedFormatter>()); }
+
 void turn_help(CLI::App& app) {
   if (lang::spoken() == lang::Language::english) return;
-  app.description(std::string(lang::tr(app.get_description())));
-  app.footer(std::string(lang::tr(app.get_footer())));
-  app.group(std::string(lang::tr(app.get_group())));
+  for (const char* word : kLabels) {
+    app.get_formatter()->label(word, std::string(lang::tr(word)));
+  }
+  const bool is_verb = app.get_parent() != nullptr;
+  app.description(is_verb ? spoken_line(app.get_description())
+                          : spoken_text(app.get_description()));
+  app.footer(spoken_footer(app.get_footer()));
+  app.group(spoken_line(app.get_group()));
   for (CLI::Option* option : app.get_options({})) {
-    option->description(std::string(lang::tr(option->get_description())));
-    if (!option->get_group().empty()) option->group(std::string(lang::tr(option->get_group())));
+    option->description(spoken_line(option->get_description()));
+    if (!option->get_group().empty()) option->group(spoken_line(option->get_group()));
   }
   for (CLI::App* verb : app.get_subcommands({})) turn_help(*verb);
 }

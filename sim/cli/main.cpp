@@ -15,7 +15,7 @@
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "core/utf8.hpp"
-#include "lang/language.hpp"
+#include "lang/catalogue.hpp"
 #include "report/chart.hpp"
 
 namespace fathom::cli {
@@ -57,6 +57,7 @@ constexpr std::array kVerbs{
     Verb{"completions", kTool, add_completions},
     Verb{"man", kTool, add_man},
     Verb{"__complete", "", add_complete},
+    Verb{"__texts", "", add_texts},
 };
 
 constexpr const char* kDescription =
@@ -185,13 +186,13 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.footer(kFooter);
   app.require_subcommand(1);
+  align_help(app);
   add_language_option(app);
   for (const Verb& verb : kVerbs) {
     verb.add(app, exit_code);
     app.get_subcommand(verb.name)->group(verb.group);
     if (*verb.group != '\0') add_language_option(*app.get_subcommand(verb.name));
   }
-  turn_help(app);
   if (argc < 2) no_verb("");
   const std::string_view first = argv[1];
   const bool known =
@@ -202,6 +203,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     print(fmt::format("{}\n", version.what()));
   } catch (const CLI::Success&) {
+    turn_help(app);
     print(app.help());
   } catch (const CLI::ExtrasError&) {
     unexpected_argument(app);

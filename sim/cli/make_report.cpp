@@ -17,6 +17,7 @@
 #include "report/builders/moe.hpp"
 #include "report/builders/mtp.hpp"
 #include "report/builders/roofline.hpp"
+#include "report/builders/what_if.hpp"
 #include "study/operator_roofline.hpp"
 #include "study/plan_search.hpp"
 #include "validate/run.hpp"
@@ -38,7 +39,8 @@ struct Make {
   MadeReport operator()(const study::PlanRequest& request) const {
     const study::PlanResult result = study::search_plans(request, {.progress = progress});
     return {report::capacity_document(result),
-            study::smallest_cluster(result) != nullptr ? kOk : kInfeasible};
+            study::smallest_cluster(result) != nullptr ? kOk : kInfeasible,
+            report::what_if_blocks(result)};
   }
   MadeReport operator()(const study::TradeRequest& request) const {
     return {report::compare_document(study::trade_attention(request, where))};

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <vector>
 
 #include "report/document.hpp"
 #include "study/report_spec.hpp"
@@ -12,6 +13,7 @@ namespace fathom::cli {
 struct MadeReport {
   report::Document document;
   int exit_code = 0;
+  std::vector<report::Block> what_if;  ///< for pages, below the key figures
 };
 
 /// Computes what the spec asks for. `where` names it in complaints. `progress` is told the share of

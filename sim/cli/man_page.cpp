@@ -5,11 +5,15 @@
 #include <array>
 #include <map>
 
+#include "cli/help_text.hpp"
 #include "core/utf8.hpp"
+#include "lang/language.hpp"
 #include "version.hpp"
 
 namespace fathom::cli {
 namespace {
+
+using lang::tr;
 
 struct Entry {
   const char* name;
@@ -38,6 +42,7 @@ constexpr std::array kEnvironment{
     Entry{"FATHOM_DATA",
           "The folder that holds models/ and hwprofiles/, when it is not found "
           "above the program or in PREFIX/share/fathom."},
+    Entry{"FATHOM_LANG", "Language of help and reports, en or zh, where --lang does not say it."},
     Entry{"FATHOM_LOCAL", "The calibration of this machine, instead of the file above."},
     Entry{"FATHOM_ISA", "portable, avx512, avx512_bf16 or amx: the kernels that run."},
     Entry{"NO_COLOR", "Not empty: no colour on a terminal (no-color.org)."},
@@ -59,13 +64,17 @@ std::string lines(std::string_view text) {
   return out;
 }
 
-std::string paragraph(std::string_view text) { return ".PP\n" + lines(text); }
+std::string paragraph(std::string_view text) { return ".PP\n" + lines(spoken_text(text)); }
+
+std::string section(std::string_view heading) {
+  return fmt::format(".SH {}\n", roff_text(tr(heading)));
+}
 
 template <class Entries>
 std::string entries(const Entries& all) {
   std::string out;
   for (const Entry& entry : all) {
-    out += fmt::format(".TP\n.B {}\n{}", roff_text(entry.name), lines(entry.text));
+    out += fmt::format(".TP\n.B {}\n{}", roff_text(entry.name), lines(tr(entry.text)));
   }
   return out;
 }
@@ -80,8 +89,9 @@ std::string head(std::string_view name, std::string_view what) {
   // The version names the date: a page must not depend on when it was made.
   return fmt::format(
       ".\\\" Written by `fathom man`; the source is the program's own --help.\n"
-      ".TH {} 1 \"{}\" \"fathom {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n",
-      upper(roff_text(name)), FATHOM_DATE, FATHOM_VERSION, roff_text(name), roff_text(what));
+      ".TH {} 1 \"{}\" \"fathom {}\" \"{}\"\n{}{} \\- {}\n",
+      upper(roff_text(name)), FATHOM_DATE, FATHOM_VERSION, roff_text(tr("User Commands")),
+      section("NAME"), roff_text(name), roff_text(what));
 }
 
 std::string first_line(std::string_view text) {
@@ -101,7 +111,7 @@ std::string tag(const CommandOption& option) {
 }
 
 std::string entry(const CommandOption& option) {
-  return fmt::format(".TP\n{}\n{}", tag(option), lines(option.description));
+  return fmt::format(".TP\n{}\n{}", tag(option), lines(spoken_line(option.description)));
 }
 
 std::string arguments_of(const Command& command) {
@@ -109,16 +119,16 @@ std::string arguments_of(const Command& command) {
   for (const CommandOption& option : command.options) {
     if (option.positional) out += entry(option);
   }
-  return out.empty() ? out : ".SH ARGUMENTS\n" + out;
+  return out.empty() ? out : section("ARGUMENTS") + out;
 }
 
 // Options that stand in no group of their own come under no heading of their own.
 std::string options_of(const Command& command) {
-  std::string out = ".SH OPTIONS\n";
+  std::string out = section("OPTIONS");
   std::string group = "Options";
   for (const CommandOption& option : command.options) {
     if (option.positional) continue;
-    if (option.group != group) out += fmt::format(".SS {}\n", roff_text(option.group));
+    if (option.group != group) out += fmt::format(".SS {}\n", roff_text(spoken_line(option.group)));
     group = option.group;
     out += entry(option);
   }
@@ -126,8 +136,8 @@ std::string options_of(const Command& command) {
 }
 
 std::string synopsis(const Command& command) {
-  std::string out =
-      fmt::format(".SH SYNOPSIS\n.B fathom {}\n[\\fIOPTIONS\\fR]", roff_text(command.name));
+  std::string out = fmt::format("{}.B fathom {}\n[\\fI{}\\fR]", section("SYNOPSIS"),
+                                roff_text(command.name), roff_text(tr("OPTIONS")));
   for (const CommandOption& option : command.options) {
     if (!option.positional) continue;
     const std::string name = roff_text(option.placeholder);
@@ -139,30 +149,31 @@ std::string synopsis(const Command& command) {
 std::string examples(const Footer& footer) {
   if (footer.examples.empty()) return "";
   std::string text;
-  for (const std::string& line : footer.examples) text += line + "\n";
-  return ".SH EXAMPLES\n.nf\n" + lines(text) + ".fi\n";
+  for (const std::string& line : footer.examples) text += spoken_example(line) + "\n";
+  return section("EXAMPLES") + ".nf\n" + lines(text) + ".fi\n";
 }
 
 std::string exit_status(const Footer& footer) {
-  std::string out = ".SH EXIT STATUS\n" + entries(kExitCodes);
+  std::string out = section("EXIT STATUS") + entries(kExitCodes);
   for (const std::string& text : footer.exit_codes) out += paragraph(text);
   return out;
 }
 
 std::string verbs_of(const CommandTree& tree) {
-  std::string out = ".SH COMMANDS\n";
+  std::string out = section("COMMANDS");
   std::string group;
   for (const Command& command : tree.commands) {
-    if (command.group != group) out += fmt::format(".SS {}\n", roff_text(command.group));
+    if (command.group != group)
+      out += fmt::format(".SS {}\n", roff_text(spoken_line(command.group)));
     group = command.group;
     out += fmt::format(".TP\n.BR fathom\\-{} (1)\n{}", roff_text(command.name),
-                       lines(command.description));
+                       lines(spoken_line(command.description)));
   }
   return out;
 }
 
 std::string description(const Command& command, const Footer& footer) {
-  std::string out = ".SH DESCRIPTION\n" + lines(command.description);
+  std::string out = section("DESCRIPTION") + lines(spoken_text(command.description));
   for (const std::string& text : footer.paragraphs) out += paragraph(text);
   return out;
 }
@@ -195,23 +206,34 @@ std::string roff_text(std::string_view text) {
   return out;
 }
 
+std::vector<std::string> man_texts() {
+  std::vector<std::string> texts{"ARGUMENTS", "COMMANDS",    "DESCRIPTION", "ENVIRONMENT",
+                                 "EXAMPLES",  "EXIT STATUS", "FILES",       "NAME",
+                                 "SEE ALSO",  "SYNOPSIS"};
+  for (const Entry& entry : kExitCodes) texts.emplace_back(entry.text);
+  for (const Entry& entry : kFiles) texts.emplace_back(entry.text);
+  for (const Entry& entry : kEnvironment) texts.emplace_back(entry.text);
+  return texts;
+}
+
 std::string man_page(const CommandTree& tree) {
   const Footer footer = split_footer(tree.program.footer);
-  std::string out = head("fathom", first_line(tree.program.description));
-  out += ".SH SYNOPSIS\n.B fathom\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
+  std::string out = head("fathom", first_line(spoken_text(tree.program.description)));
+  out += fmt::format("{}.B fathom\n\\fI{}\\fR [\\fI{}\\fR]\n", section("SYNOPSIS"),
+                     roff_text(tr("COMMAND")), roff_text(tr("OPTIONS")));
   out += description(tree.program, {.paragraphs = footer.paragraphs});
   out += verbs_of(tree) + options_of(tree.program) + examples(footer);
-  out += exit_status({}) + ".SH FILES\n" + entries(kFiles) + ".SH ENVIRONMENT\n" +
+  out += exit_status({}) + section("FILES") + entries(kFiles) + section("ENVIRONMENT") +
          entries(kEnvironment);
   return out;
 }
 
 std::string man_page(const CommandTree& tree, const Command& command) {
   const Footer footer = split_footer(command.footer);
-  std::string out = head("fathom-" + command.name, first_line(command.description));
+  std::string out = head("fathom-" + command.name, first_line(spoken_line(command.description)));
   out += synopsis(command) + description(command, footer);
   out += arguments_of(command) + options_of(command) + examples(footer) + exit_status(footer);
-  out += ".SH SEE ALSO\n.BR fathom (1)";
+  out += section("SEE ALSO") + ".BR fathom (1)";
   for (const Command& other : tree.commands) {
     if (other.group == command.group && other.name != command.name)
       out += fmt::format(",\n.BR fathom\\-{} (1)", roff_text(other.name));

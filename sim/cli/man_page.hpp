@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/command_tree.hpp"
 
@@ -10,6 +12,9 @@ namespace fathom::cli {
 std::string man_page(const CommandTree& tree);
 /// fathom-VERB(1).
 std::string man_page(const CommandTree& tree, const Command& command);
+
+/// What manual pages say beyond the help, for its translators.
+std::vector<std::string> man_texts();
 
 /// Text as roff shows it literally: what begins a request or an escape loses its meaning,
 /// characters beyond ASCII become \[uXXXX].

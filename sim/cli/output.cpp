@@ -61,35 +61,39 @@ std::string command_line() {
   return line;
 }
 
-struct Figure {
-  std::string title;
-  std::string svg;
+struct Picture {
+  const std::string& title;
+  const report::Block& block;
 };
 
-void collect_figures(const std::vector<report::Block>& blocks, std::vector<Figure>& figures) {
+// Figures of either kind, in the order of the document.
+void collect_pictures(const std::vector<report::Block>& blocks, std::vector<Picture>& out) {
   for (const report::Block& block : blocks) {
     if (const auto* plot = std::get_if<report::Plot>(&block.content))
-      figures.push_back({plot->title, report::render_svg(*plot, {.standalone = true})});
+      out.push_back({plot->title, block});
     if (const auto* plot = std::get_if<report::LanePlot>(&block.content))
-      figures.push_back({plot->title, report::render_svg(*plot, {.standalone = true})});
+      out.push_back({plot->title, block});
     if (const auto* details = std::get_if<report::Details>(&block.content))
-      collect_figures(details->blocks, figures);
+      collect_pictures(details->blocks, out);
   }
 }
 
 // The figure that --figure names, as a picture of its own.
 std::string picture(const report::Document& document, const OutputOptions& options) {
-  std::vector<Figure> figures;
-  collect_figures(document.blocks, figures);
-  if (figures.empty())
+  std::vector<Picture> pictures;
+  collect_pictures(document.blocks, pictures);
+  if (pictures.empty())
     throw InputError("--format " + options.format + ": this result has no figure");
-  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > figures.size()) {
+  if (options.figure < 1 || static_cast<std::size_t>(options.figure) > pictures.size()) {
     std::string list;
-    for (std::size_t i = 0; i < figures.size(); ++i)
-      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, figures[i].title);
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+      list += fmt::format("{}{} '{}'", i == 0 ? "" : ", ", i + 1, pictures[i].title);
     throw InputError(fmt::format("--figure {}: expected {}", options.figure, list));
   }
-  return figures[static_cast<std::size_t>(options.figure) - 1].svg;
+  const report::Block& block = pictures[static_cast<std::size_t>(options.figure) - 1].block;
+  if (const auto* lanes = std::get_if<report::LanePlot>(&block.content))
+    return report::render_svg(*lanes, {.standalone = true});
+  return report::render_svg(std::get<report::Plot>(block.content), {.standalone = true});
 }
 
 std::string render(const report::Document& answer, const nlohmann::json& data,

@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <utility>
+
+#include "lang/say.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -14,8 +15,8 @@ constexpr std::chrono::milliseconds kPause{200};
 
 }  // namespace
 
-Progress::Progress(std::string what)
-    : what_(std::move(what)),
+Progress::Progress(std::string_view what)
+    : what_(lang::tr(what)),
       terminal_(::isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),
       next_(start_ + kQuiet) {}
@@ -26,8 +27,8 @@ std::string Progress::time_left(double share, Clock::time_point now) const {
   if (share < kEnough || share >= 1.0) return {};
   const double passed = std::chrono::duration<double>(now - start_).count();
   const auto left = static_cast<long>(passed * (1.0 - share) / share);
-  return left < 60 ? fmt::format(", {} s left", left)
-                   : fmt::format(", {} min {} s left", left / 60, left % 60);
+  return ", " + (left < 60 ? lang::say("{} s left", left)
+                           : lang::say("{} min {} s left", left / 60, left % 60));
 }
 
 void Progress::report(double share) {

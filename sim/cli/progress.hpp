@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace fathom::cli {
 
@@ -11,7 +12,7 @@ namespace fathom::cli {
 /// a terminal that can overwrite its line. Safe to report from any thread.
 class Progress {
  public:
-  explicit Progress(std::string what);
+  explicit Progress(std::string_view what);
   void report(double share);
   /// The same of countable things, with how many a second.
   void report_count(std::int64_t done, std::int64_t all, const char* things);

@@ -1,6 +1,5 @@
 #include "cli/terminal.hpp"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lang/say.hpp"
 #include "report/text.hpp"
 
 namespace fathom::cli {
@@ -75,8 +75,8 @@ std::vector<report::Block> fitted(std::vector<report::Block> blocks, std::size_t
     for (std::size_t i = 0; i < parts.size(); ++i) {
       report::Table part = part_of(*table, parts[i]);
       if (parts.size() > 1) {
-        part.title +=
-            fmt::format("{}({} of {})", part.title.empty() ? "" : " ", i + 1, parts.size());
+        part.title += part.title.empty() ? "" : " ";
+        part.title += lang::say("({} of {})", i + 1, parts.size());
       }
       out.emplace_back(std::move(part));
     }

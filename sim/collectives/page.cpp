@@ -4,10 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "collectives/measure_collectives.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::collectives {
 namespace {
 
+using lang::say;
 using namespace report;
 
 double algorithm_bandwidth(const CollectiveReading& r) { return r.payload.value / r.time_s.median; }
@@ -55,11 +57,12 @@ Table reading_table(const RanksMeasurement& m) {
         if (l.payload == r.payload) left_out = Cell{l.error};
     }
     const std::string dropped = r.dropped > 0 ? fmt::format(" (-{})", r.dropped) : "";
-    table.rows.push_back(
-        {name(r.kind), r.payload.value, r.time_s.median, r.time_s.mad / r.time_s.median,
-         r.time_s.low, algorithm_bandwidth(r) / 1e9, bus_bandwidth(r, m.ranks) / 1e9,
-         fmt::format("{}{}{}", r.time_s.count, dropped, r.disturbed ? " disturbed" : ""), model,
-         left_out});
+    table.rows.push_back({name(r.kind), r.payload.value, r.time_s.median,
+                          r.time_s.mad / r.time_s.median, r.time_s.low,
+                          algorithm_bandwidth(r) / 1e9, bus_bandwidth(r, m.ranks) / 1e9,
+                          r.disturbed ? say("{}{} disturbed", r.time_s.count, dropped)
+                                      : fmt::format("{}{}", r.time_s.count, dropped),
+                          model, left_out});
   }
   return table;
 }
@@ -71,7 +74,7 @@ Plot bandwidth_plot(const RanksMeasurement& m) {
   for (std::size_t k = 0; k < kCollectiveKinds; ++k) {
     const auto kind = static_cast<CollectiveKind>(k);
     Series points{.name = std::string{name(kind)}, .kind = SeriesKind::points};
-    Series line{.name = std::string{name(kind)} + ", model", .kind = SeriesKind::line};
+    Series line{.name = say("{}, model", name(kind)), .kind = SeriesKind::line};
     for (const CollectiveReading& r : m.readings) {
       if (r.kind != kind) continue;
       points.xs.push_back(r.payload.value);
@@ -91,14 +94,14 @@ std::string finding(const RanksMeasurement& m) {
   for (const AlphaBeta& f : m.model.fits) errors.push_back(f.leave_one_out.median);
   double best = 0.0;
   for (const CollectiveReading& r : m.readings) best = std::max(best, bus_bandwidth(r, m.ranks));
-  std::string out = fmt::format("{} ranks exchange up to {:.3g} GB/s per rank and direction",
-                                m.ranks, best / 1e9);
+  std::string out =
+      say("{} ranks exchange up to {:.3g} GB/s per rank and direction", m.ranks, best / 1e9);
   if (!errors.empty())
-    out += fmt::format(
-        "; alpha and beta predict a size they have not seen with {:.0f} % error in the median of "
+    out = say(
+        "{}; alpha and beta predict a size they have not seen with {:.0f} % error in the median of "
         "the collectives",
-        100.0 * calib::quantile(errors, 0.5));
-  return out + ".";
+        out, 100.0 * calib::quantile(errors, 0.5));
+  return say("{}.", out);
 }
 
 nlohmann::json reading_json(const CollectiveReading& r, const RanksMeasurement& m) {
@@ -146,8 +149,8 @@ void add_notes(const RanksMeasurement& m, Document& out) {
         Note{NoteKind::warning, "interrupted: what is below is whole, sizes are missing"});
   if (busy(m.machine))
     out.blocks.emplace_back(
-        Note{NoteKind::warning, fmt::format("the machine was busy (load average {:.1f} on {} CPUs)",
-                                            m.machine.load_average, m.machine.cpus)});
+        Note{NoteKind::warning, say("the machine was busy (load average {:.1f} on {} CPUs)",
+                                    m.machine.load_average, m.machine.cpus)});
   if (std::ranges::any_of(m.readings, &CollectiveReading::disturbed))
     out.blocks.emplace_back(
         Note{NoteKind::warning,
@@ -160,11 +163,10 @@ void add_notes(const RanksMeasurement& m, Document& out) {
 }  // namespace
 
 Document page(const RanksMeasurement& m) {
-  Document out{.title = fmt::format("Collectives between {} local ranks", m.ranks),
-               .finding = finding(m)};
-  out.blocks.emplace_back(Paragraph{
-      fmt::format("{}, {} CPUs, {}, {} ranks, load average {:.1f}, seed {}", m.machine.model,
-                  m.machine.cpus, m.mpi, m.ranks, m.machine.load_average, m.seed)});
+  Document out{.title = say("Collectives between {} local ranks", m.ranks), .finding = finding(m)};
+  out.blocks.emplace_back(
+      Paragraph{say("{}, {} CPUs, {}, {} ranks, load average {:.1f}, seed {}", m.machine.model,
+                    m.machine.cpus, m.mpi, m.ranks, m.machine.load_average, m.seed)});
   add_notes(m, out);
   if (!m.model.fits.empty()) out.blocks.emplace_back(fit_table(m));
   if (!m.readings.empty()) out.blocks.emplace_back(bandwidth_plot(m));

@@ -6,33 +6,33 @@
 
 #include "core/si_format.hpp"
 #include "execute/run_model.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::execute {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
 std::string verdict(bool same) { return same ? "equal" : "DIFFERENT"; }
 
 std::string drafts_a_step(const RunResult& r) {
-  return fmt::format("{} draft{} a step", r.request.draft_tokens,
-                     r.request.draft_tokens > 1 ? "s" : "");
+  const std::int64_t drafts = r.request.draft_tokens;
+  return drafts > 1 ? say("{} drafts a step", drafts) : say("{} draft a step", drafts);
 }
 
 std::string finding(const RunResult& r) {
-  const std::string drafts =
-      r.request.draft_tokens > 0
-          ? fmt::format("; {} tokens a decode step with {}, the same tokens as without",
-                        format_significant(acceptance_length(r.speculative)), drafts_a_step(r))
-          : "";
   if (!agrees(r)) {
     return "What was executed differs from the analytic model: see the tables";
   }
-  return fmt::format(
-      "{} tokens generated; parameters, cache bytes and FLOPs of every operator equal "
-      "the analytic figures{}",
-      r.greedy.tokens.size(), drafts);
+  const std::string text =
+      say("{} tokens generated; parameters, cache bytes and FLOPs of every operator equal the "
+          "analytic figures",
+          r.greedy.tokens.size());
+  if (r.request.draft_tokens == 0) return text;
+  return say("{}; {} tokens a decode step with {}, the same tokens as without", text,
+             format_significant(acceptance_length(r.speculative)), drafts_a_step(r));
 }
 
 Table totals(const RunResult& r) {
@@ -60,12 +60,13 @@ Table totals(const RunResult& r) {
 }
 
 Table operators(const std::string& title, const std::vector<OperatorWork>& work) {
-  Table table{.title = title,
-              .columns = {text_column("pass"), text_column("operator"),
-                          number_column("executed", "FLOP", NumberFormat::exact),
-                          number_column("analytic", "FLOP", NumberFormat::exact),
-                          number_column("other arithmetic", "op", NumberFormat::exact),
-                          text_column("verdict")}};
+  Table table{
+      .title = title,
+      .columns = {text_column(std::string(lang::meant("pass (of a model)"))),
+                  text_column("operator"), number_column("executed", "FLOP", NumberFormat::exact),
+                  number_column("analytic", "FLOP", NumberFormat::exact),
+                  number_column("other arithmetic", "op", NumberFormat::exact),
+                  text_column("verdict")}};
   for (const OperatorWork& w : work) {
     table.rows.push_back({name(w.pass), w.op, w.executed_flops, w.analytic_flops, w.pointwise,
                           verdict(w.executed_flops == w.analytic_flops)});
@@ -101,23 +102,26 @@ json to_json(const std::vector<OperatorWork>& work) {
 }  // namespace
 
 Document page(const RunResult& r) {
-  Document document{.title = r.arch.name + " executed", .finding = finding(r)};
+  Document document{.title = say("{} executed", r.arch.name), .finding = finding(r)};
   const bool drafts = r.request.draft_tokens > 0;
   document.blocks.emplace_back(
       KeyFigures{{{"logits hash", fmt::format("{:016x}", r.greedy.logits_hash), "", "greedy run"},
                   {"acceptance length", acceptance_length(r.speculative), "tokens/step",
                    drafts ? drafts_a_step(r) : "no drafts"},
                   {"decode steps", std::to_string(r.speculative.step_tokens.size()), "",
-                   fmt::format("{} without drafts", r.greedy.step_tokens.size())}}});
+                   say("{} without drafts", r.greedy.step_tokens.size())}}});
   document.blocks.emplace_back(
-      Paragraph{fmt::format("Prompt {}; generated {}.", fmt::join(r.request.prompt, " "),
-                            fmt::join(r.greedy.tokens, " "))});
+      Paragraph{say("Prompt {}; generated {}.", fmt::join(r.request.prompt, " "),
+                    fmt::join(r.greedy.tokens, " "))});
   if (drafts) {
-    document.blocks.emplace_back(Paragraph{fmt::format(
-        "Speculative output {} plain greedy output, token for token and logit for logit; tokens "
-        "of each step: {}.",
-        r.speculative_equals_greedy() ? "equals" : "DIFFERS FROM",
-        fmt::join(r.speculative.step_tokens, " "))});
+    document.blocks.emplace_back(Paragraph{
+        r.speculative_equals_greedy()
+            ? say("Speculative output equals plain greedy output, token for token and logit for "
+                  "logit; tokens of each step: {}.",
+                  fmt::join(r.speculative.step_tokens, " "))
+            : say("Speculative output DIFFERS FROM plain greedy output, token for token and logit "
+                  "for logit; tokens of each step: {}.",
+                  fmt::join(r.speculative.step_tokens, " "))});
   }
   document.blocks.emplace_back(totals(r));
   document.blocks.emplace_back(operators("Operators of the greedy run", r.work));

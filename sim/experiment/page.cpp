@@ -9,17 +9,19 @@
 
 #include "core/error.hpp"
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::experiment {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
 std::string name_of(const BalanceCurve& curve) {
   if (curve.policy == "none") return "none";
-  const char* symbol = curve.policy == "bias" ? "u" : "alpha";
-  return fmt::format("{}, {} = {:g}", curve.policy, symbol, curve.coefficient);
+  if (curve.policy == "bias") return say("bias, u = {:g}", curve.coefficient);
+  return say("{}, alpha = {:g}", curve.policy, curve.coefficient);
 }
 
 // A line per policy over the steps.
@@ -65,18 +67,17 @@ const BalanceCurve& best_balanced(const BalanceResult& r, std::string_view polic
 std::string balance_finding(const BalanceResult& r) {
   const BalanceCurve& none = best_balanced(r, "none");
   const auto part = [](const BalanceCurve& curve) {
-    return fmt::format("MaxVio {} at a regret of {}",
-                       format_significant(settled(curve.max_violation), 2),
-                       format_significant(settled(curve.regret), 2));
+    return say("MaxVio {} at a regret of {}", format_significant(settled(curve.max_violation), 2),
+               format_significant(settled(curve.regret), 2));
   };
-  std::string out = "Without balancing " + part(none);
+  std::string out = say("Without balancing {}", part(none));
   if (!r.setup.balance_alphas.empty()) {
     const BalanceCurve& loss = best_balanced(r, "balance loss");
-    out += fmt::format("; {}: {}", name_of(loss), part(loss));
+    out = say("{}; {}: {}", out, name_of(loss), part(loss));
   }
   if (!r.setup.bias_update_speeds.empty()) {
     const BalanceCurve& bias = best_balanced(r, "bias");
-    out += fmt::format("; {}: {}", name_of(bias), part(bias));
+    out = say("{}; {}: {}", out, name_of(bias), part(bias));
   }
   return out;
 }
@@ -87,7 +88,7 @@ std::string fp8_finding(const Fp8Result& r) {
   FATHOM_EXPECT(!r.gemms.empty(), "an FP8 experiment runs some products");
   const auto worst =
       std::ranges::max_element(r.gemms, {}, [](const GemmRow& row) { return row.tensor_core.max; });
-  return fmt::format(
+  return say(
       "Up to {:.2g} % error of a product at k = {} when sums stay in the tensor core, {:.2g} % "
       "when "
       "they are promoted to float32 every 128",
@@ -126,8 +127,7 @@ Table gemm_table(const Fp8Result& r) {
 }
 
 Plot gemm_plot(const Fp8Result& r, const std::string& input) {
-  Plot plot{.title = fmt::format("Sums kept in the tensor core lose more with every k ({} inputs)",
-                                 input),
+  Plot plot{.title = say("Sums kept in the tensor core lose more with every k ({} inputs)", input),
             .x = {.label = "k", .scale = AxisScale::log2},
             .y = {.label = "rms error / rms output", .scale = AxisScale::log}};
   const auto add = [&](std::string name, AccumulationError GemmRow::*error) {
@@ -160,7 +160,7 @@ Document page(const BalanceResult& r) {
       r, "Load violation by policy", "MaxVio (max load / mean - 1)", &BalanceCurve::max_violation));
   document.blocks.emplace_back(
       over_steps(r, "What balancing costs: affinity given up", "regret", &BalanceCurve::regret));
-  document.blocks.emplace_back(Paragraph{fmt::format(
+  document.blocks.emplace_back(Paragraph{say(
       "{} experts, {} chosen per token, {} tokens a step, {} steps, {} ranks, {} redundant slots "
       "for EPLB, Zipf exponent {:g}, learning rate {:g}, seed {}.",
       s.experts, s.topk, s.tokens, s.steps, s.ranks, s.redundant, s.zipf, s.learning_rate,

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::hw {
 namespace {
@@ -86,14 +87,13 @@ std::vector<std::string> check(const Cluster& cluster) {
     const auto& inner = cluster.tiers[i - 1];
     const auto& outer = cluster.tiers[i];
     if (outer.bandwidth <= inner.bandwidth) continue;
-    findings.push_back(
-        fmt::format("/interconnect/{}/bandwidth_gb_s: {} is faster than {} inside it", i,
-                    outer.name, inner.name));
+    findings.push_back(lang::say("/interconnect/{}/bandwidth_gb_s: {} is faster than {} inside it",
+                                 i, outer.name, inner.name));
   }
   const auto& scale_up = cluster.tiers.front();
   if (cluster.devices_per_node > 1 && scale_up.group < cluster.devices_per_node) {
-    findings.push_back(fmt::format("/interconnect/0/group: {} joins {} of the {} devices in a node",
-                                   scale_up.name, scale_up.group, cluster.devices_per_node));
+    findings.push_back(lang::say("/interconnect/0/group: {} joins {} of the {} devices in a node",
+                                 scale_up.name, scale_up.group, cluster.devices_per_node));
   }
   if (cluster.price.per_device_hour.value <= 0.0 && cluster.status == "production") {
     findings.emplace_back("/price/usd_per_device_hour: unknown; costs cannot be computed");

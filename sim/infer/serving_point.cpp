@@ -7,23 +7,26 @@
 #include <nlohmann/json.hpp>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::infer {
 namespace {
 
+using lang::say;
+
 Infeasible too_big(const StepModel& m, const mapping::MemoryFootprint& memory, std::size_t which) {
   const std::string& where = m.classes[which].name;
   if ((memory.weights + memory.activations + memory.buffers) > memory.available) {
-    return {fmt::format(
-        "weights {} + activations {} + buffers {} exceed {} of device memory (rank class {})",
-        format_bytes_binary(memory.weights), format_bytes_binary(memory.activations),
-        format_bytes_binary(memory.buffers), format_bytes_binary(memory.available), where)};
+    return {
+        say("weights {} + activations {} + buffers {} exceed {} of device memory (rank class {})",
+            format_bytes_binary(memory.weights), format_bytes_binary(memory.activations),
+            format_bytes_binary(memory.buffers), format_bytes_binary(memory.available), where)};
   }
   const Bytes free = memory.available - memory.weights - memory.activations - memory.buffers;
-  return {fmt::format(
-      "KV cache {} of {:g} sequences exceeds {} free beside weights (rank class {}); {:g} fit",
-      format_bytes_binary(memory.kv()), std::ceil(memory.sequences), format_bytes_binary(free),
-      where, memory.max_sequences())};
+  return {
+      say("KV cache {} of {:g} sequences exceeds {} free beside weights (rank class {}); {:g} fit",
+          format_bytes_binary(memory.kv()), std::ceil(memory.sequences), format_bytes_binary(free),
+          where, memory.max_sequences())};
 }
 
 mapping::MemoryQuery memory_query(const StepModel& m, double sequences, double context, bool mtp) {
@@ -64,7 +67,7 @@ mapping::MemoryFootprint tightest(const StepModel& m, const mapping::MemoryQuery
 InferOutcome decode(StepModel& m, const DecodeQuery& q) {
   if (q.draft_tokens > 0 && m.arch.mtp_kind == model::MtpKind::none) {
     return Infeasible{
-        fmt::format("draft_tokens = {} but {} has no MTP module", q.draft_tokens, m.arch.name)};
+        say("draft_tokens = {} but {} has no MTP module", q.draft_tokens, m.arch.name)};
   }
   thread_local model::StepShape step;  // reused: no allocation per point
   step.phase = model::Phase::decode;

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "lang/say.hpp"
 #include "timing/roofline.hpp"
 
 namespace fathom::infer {
 namespace {
+
+using lang::say;
 
 // A device without matrix units for a format still stores it and multiplies in BF16 after widening.
 void fall_back(Dtype& input, std::string_view what, const hw::DeviceProfile& device,
@@ -17,9 +20,8 @@ void fall_back(Dtype& input, std::string_view what, const hw::DeviceProfile& dev
   if (device.peak_of(wanted).value > 0.0) return;
   const bool fp8_works = wanted == Math::fp4 && device.peak_of(Math::fp8).value > 0.0;
   if (notes != nullptr) {
-    notes->push_back(
-        fmt::format("{} has no {} arithmetic: {} products run in {} on widened weights", device.id,
-                    name(wanted), what, fp8_works ? "fp8" : "bf16"));
+    notes->push_back(say("{} has no {} arithmetic: {} products run in {} on widened weights",
+                         device.id, name(wanted), what, fp8_works ? "fp8" : "bf16"));
   }
   input = fp8_works ? Dtype::fp8_block : Dtype::bf16;
 }
@@ -36,8 +38,8 @@ void note_index_scores(const model::ArchSpec& arch, const model::KvLayout& layou
   const Math wanted = model::index_math(layout);
   if (!indexed || notes == nullptr || wanted == Math::bf16) return;
   if (device.peak_of(wanted).value > 0.0) return;
-  notes->push_back(fmt::format("{} has no {} arithmetic: index scores run on widened keys",
-                               device.id, name(wanted)));
+  notes->push_back(
+      say("{} has no {} arithmetic: index scores run on widened keys", device.id, name(wanted)));
 }
 
 void prepare(StepModel& m, const model::StepShape& step) {

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
-#include <string>
 #include <string_view>
 
 /// What readers read, in their language. English is written in the sources and is the key of the
@@ -20,22 +18,18 @@ std::string_view tag(Language language);   ///< as HTML and BCP 47 have it: "en"
 /// "en" or "zh", also with a region or a coding behind it ("zh_CN.UTF-8"); else nothing.
 std::optional<Language> language_named(std::string_view text);
 
-/// The language of this process, English at first. Like a locale it is set before threads start.
+/// The language of this process, English until lang::speak() (catalogue.hpp) sets another.
 Language spoken();
-void speak(Language language);
 
 /// The catalogue's text for `english` in the language spoken; `english` itself in English and where
 /// the catalogue has none. The view lives as long as the process, or as `english`.
 std::string_view tr(std::string_view english);
+/// A word with more than one meaning, which the catalogue has with it: "pass (of a model)" is
+/// "pass" in English.
+std::string_view meant(std::string_view english_and_meaning);
 
-struct Entry {
-  std::string english;
-  std::string chinese;
-  std::string_view file;  ///< "zh/help.json"
-};
-
-/// All entries, ascending by their English text. BugError-like std::logic_error when a file of the
-/// catalogue is no object of texts or two entries share their English.
-std::span<const Entry> catalogue();
+/// What a language has for an English text; itself where it has nothing.
+using Lookup = std::string_view (*)(std::string_view english);
+void speak(Language language, Lookup lookup);
 
 }  // namespace fathom::lang

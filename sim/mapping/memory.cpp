@@ -6,12 +6,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "lang/say.hpp"
 #include "model/kv_cache.hpp"
 #include "model/tensors.hpp"
 
 namespace fathom::mapping {
 namespace {
 
+using lang::say;
 using model::Part;
 using model::Shard;
 
@@ -135,7 +137,7 @@ std::vector<RankClass> rank_classes(const model::ArchSpec& arch, const Plan& pla
     }
     c.embedding = stage == 0;
     c.head = stage == plan.pp - 1;
-    c.name = plan.pp == 1 ? "all" : fmt::format("stage {}", stage);
+    c.name = plan.pp == 1 ? "all" : say("stage {}", stage);
     if (!classes.empty() && classes.back().sequence == c.sequence &&
         classes.back().embedding == c.embedding && classes.back().head == c.head) {
       classes.back().ranks += c.ranks;

@@ -1,4 +1,5 @@
 #include "mapping/plan.hpp"
+#include "lang/say.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 namespace fathom::mapping {
 namespace {
 
+using lang::say;
 using Reason = std::optional<std::string>;
 
 // The divisors of n nearest to x from below and above, for a helpful refusal.
@@ -21,14 +23,14 @@ std::string nearby_divisors(std::int64_t n, std::int64_t x) {
       break;
     }
   }
-  return below == above ? fmt::format("{}", below) : fmt::format("{} or {}", below, above);
+  return below == above ? fmt::format("{}", below) : say("{} or {}", below, above);
 }
 
 Reason must_divide(std::string_view what, std::int64_t divisor, std::string_view field,
                    std::int64_t value) {
   if (value % divisor == 0) return std::nullopt;
-  return fmt::format("{} = {} does not divide {} = {}; try {}", what, divisor, field, value,
-                     nearby_divisors(value, divisor));
+  return say("{} = {} does not divide {} = {}; try {}", what, divisor, field, value,
+             nearby_divisors(value, divisor));
 }
 
 Reason check_heads(const model::AttentionSpec& attention, std::int64_t tp) {
@@ -78,8 +80,8 @@ Reason check_layer(const model::LayerSpec& layer, const Plan& plan) {
 Reason check_machine(const Plan& plan, const hw::Cluster& cluster) {
   const std::int64_t largest = cluster.tiers.back().group;
   if (devices(plan) <= largest) return std::nullopt;
-  return fmt::format("the plan needs {} devices; {} connects at most {}", devices(plan), cluster.id,
-                     largest);
+  return say("the plan needs {} devices; {} connects at most {}", devices(plan), cluster.id,
+             largest);
 }
 
 }  // namespace
@@ -95,12 +97,12 @@ Reason infeasible(const model::ArchSpec& arch, const Plan& plan, const hw::Clust
   for (const model::LayerSpec& layer : arch.kinds)
     has_experts = has_experts || layer.moe.n_routed_experts > 0;
   if (plan.ep > 1 && !has_experts)
-    return fmt::format("ep = {} but {} has no experts; use ep = 1", plan.ep, arch.name);
+    return say("ep = {} but {} has no experts; use ep = 1", plan.ep, arch.name);
   if (plan.redundant_experts > 0 && !has_experts)
-    return fmt::format("redundant_experts but {} has no experts", arch.name);
+    return say("redundant_experts but {} has no experts", arch.name);
   if (auto r = must_divide("ep", plan.ep, "tp*cp*dp", ranks_per_stage(plan))) return r;
   if (plan.pp > static_cast<std::int64_t>(arch.layers.size())) {
-    return fmt::format("pp = {} exceeds num_hidden_layers = {}", plan.pp, arch.layers.size());
+    return say("pp = {} exceeds num_hidden_layers = {}", plan.pp, arch.layers.size());
   }
   for (const model::LayerSpec& layer : arch.kinds) {
     if (auto r = check_layer(layer, plan)) return r;
@@ -119,7 +121,7 @@ std::string describe(const Plan& p) {
   part("DP", p.dp);
   part("CP", p.cp);
   if (p.redundant_experts > 0) part("+R", p.redundant_experts);
-  if (out.empty()) out = "1 device";
+  if (out.empty()) out = lang::tr("1 device");
   if (p.two_batch_overlap) out += " TBO";
   return out;
 }

@@ -4,15 +4,17 @@
 #include <map>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "measure/run.hpp"
 
 namespace fathom::measure {
 namespace {
 
+using lang::say;
 using namespace report;
 
 std::string machine_line(const Measurement& m) {
-  return fmt::format(
+  return say(
       "{} ({}), {} of {} CPUs, kernels for {}; L2 {:.3g} MiB, L3 {:.3g} MiB, huge pages {}, {}, "
       "{}, "
       "load average {:.1f}, seed {}",
@@ -114,7 +116,7 @@ std::string finding(const Measurement& m) {
     if (r.time_s.count > 0 && r.cost.flops.value > 0.0) shares.push_back(r.of_roofline.median);
     worst = std::max(worst, r.error);
   }
-  return fmt::format(
+  return say(
       "{} kernels on {}: {:.0f} % of the roofline of the round in the median, largest "
       "relative error {:.1e}",
       m.results.size(), m.machine.model, 100.0 * summarize(shares).median, worst);
@@ -127,11 +129,10 @@ void add_notes(const Measurement& m, Document& out) {
   if (!m.complete)
     note(NoteKind::warning, "interrupted: the kernels below are whole, others are missing");
   if (busy(m.machine))
-    note(NoteKind::warning, fmt::format("the machine was busy (load average {:.1f} on {} CPUs)",
-                                        m.machine.load_average, m.machine.cpus));
+    note(NoteKind::warning, say("the machine was busy (load average {:.1f} on {} CPUs)",
+                                m.machine.load_average, m.machine.cpus));
   if (!m.left_out.empty())
-    note(NoteKind::warning,
-         fmt::format("left out for want of memory: {}", fmt::join(m.left_out, ", ")));
+    note(NoteKind::warning, say("left out for want of memory: {}", fmt::join(m.left_out, ", ")));
   if (m.isa != kernels::cpu::Isa::amx)
     note(
         NoteKind::info,
@@ -142,8 +143,7 @@ void add_notes(const Measurement& m, Document& out) {
 }  // namespace
 
 Document page(const Measurement& m) {
-  Document out{.title = fmt::format("Kernels of this machine, {} suite", m.suite),
-               .finding = finding(m)};
+  Document out{.title = say("Kernels of this machine, {} suite", m.suite), .finding = finding(m)};
   out.blocks.emplace_back(Paragraph{machine_line(m)});
   add_notes(m, out);
   if (!m.ceilings.empty()) out.blocks.emplace_back(ceiling_table(m));

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
+#include "lang/say.hpp"
 #include "model/config_keys.hpp"
 #include "model/hf_family.hpp"
 #include "model/hf_reader.hpp"
@@ -16,6 +17,7 @@
 namespace fathom::model {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 
 struct Tower {
@@ -33,8 +35,7 @@ void remove_towers(json& config, std::string_view where, const ReadOptions& opti
       throw InputError(fmt::format("{}/{}: the {} tower is not modelled; --text-only leaves it out",
                                    where, tower.key, tower.name));
     }
-    if (!found->is_null())
-      unmodelled.push_back(fmt::format("{} tower ({})", tower.name, tower.key));
+    if (!found->is_null()) unmodelled.push_back(say("{} tower ({})", tower.name, tower.key));
     config.erase(found);
   }
 }
@@ -72,7 +73,7 @@ std::int64_t read_mtp(JsonReader& in, const Family& family, ArchSpec& arch) {
   in.ignore("mtp_transformer_layers");
   if (described && absent > 0) {
     arch.unmodelled.push_back(
-        fmt::format("{} MTP modules (num_mtp_modules): not among the released weights", absent));
+        say("{} MTP modules (num_mtp_modules): not among the released weights", absent));
   }
   if (modules == 0) return 0;
   arch.num_nextn_predict_layers = modules;

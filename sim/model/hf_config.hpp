@@ -14,8 +14,8 @@ struct ReadOptions {
   bool text_only = false;  // leave vision and audio towers out instead of refusing
   std::vector<std::string>
       sets;  // "kv_lora_rank=256": applied to the configuration before it is read
-  std::string
-      attention;  // swap: "mha", "mqa", "gqa-8", "mla", "mla+dsa", "tpa"; empty: as published
+  // swap: "mha", "mqa", "gqa-8", "mla", "mla+dsa", "csa+hca", "tpa"; empty: as published
+  std::string attention;
 };
 
 /// A genuine config.json as published (or DeepSeek's own inference/config.json schema) -> ArchSpec.

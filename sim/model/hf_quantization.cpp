@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "lang/say.hpp"
 #include "model/hf_reader.hpp"
 
 namespace fathom::model {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 
 Dtype read_base(JsonReader& in) {
@@ -97,8 +99,8 @@ CheckpointFormat read_checkpoint_format(JsonReader& in, std::vector<std::string>
     format.experts = quantised;
     if (single > 0) {
       unmodelled.push_back(
-          fmt::format("quantization_config: {} modules of single layers stay {}; counted as {}",
-                      single, name(base), name(quantised)));
+          say("quantization_config: {} modules of single layers stay {}; counted as {}", single,
+              name(base), name(quantised)));
     }
   }
   constexpr std::array<std::string_view, 3> expert_dtypes{"fp4", "fp8", "bf16"};

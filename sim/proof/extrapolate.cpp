@@ -143,12 +143,14 @@ Proof prove(const ProofOptions& options, std::stop_token stop) {
     const double done = static_cast<double>(i) / static_cast<double>(all.size());
     if (options.progress) options.progress(0.25 + 0.75 * done, target.kernel.id);
     if (measure::memory_needed(target.kernel) > static_cast<double>(2 * memory)) {
-      out.skipped.push_back(target.kernel.id + ": more than the memory at hand");
+      out.skipped.push_back(
+          fmt::format("{}: {}", target.kernel.id, "more than the memory at hand"));
       continue;
     }
     const ops::OpCost cost = measure::cost(target.kernel);
     if (target.part == Part::kernel && !has_samples(out.calibration, cost, target.kernel.family)) {
-      out.skipped.push_back(target.kernel.id + ": fewer than three small enough samples");
+      out.skipped.push_back(
+          fmt::format("{}: {}", target.kernel.id, "fewer than three small enough samples"));
       continue;
     }
     const Fitted fitted = fitted_for(out.calibration, cost);  // predicted before it runs
@@ -156,7 +158,7 @@ Proof prove(const ProofOptions& options, std::stop_token stop) {
     const measure::CaseResult result = measure::measure_case(
         target.kernel, bench, probe, {.seconds = options.target_seconds}, stop);
     if (result.time_s.count == 0) {
-      out.skipped.push_back(target.kernel.id + ": no round was quiet enough");
+      out.skipped.push_back(fmt::format("{}: {}", target.kernel.id, "no round was quiet enough"));
       continue;
     }
     out.comparisons.push_back(compared(target, fitted, result));

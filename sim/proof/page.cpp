@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include "calib/local_page.hpp"
+#include "lang/say.hpp"
 #include "proof/extrapolate.hpp"
 
 namespace fathom::proof {
 namespace {
 
+using lang::say;
 using namespace report;
 
 Table summary_table(const Proof& proof) {
@@ -22,7 +24,7 @@ Table summary_table(const Proof& proof) {
 
 Table comparison_table(const Proof& proof, Part part) {
   Table table{
-      .title = fmt::format("Every {}", name(part)),
+      .title = say("Every {}", name(part)),
       .columns = {text_column("target"), number_column("predicted", "s", NumberFormat::seconds),
                   text_column("p10 to p90, ms"),
                   number_column("measured", "s", NumberFormat::seconds),
@@ -58,15 +60,24 @@ Plot parity_plot(const Proof& proof) {
   return plot;
 }
 
+// "kernel: why", as the proof keeps it.
+std::string skipped_text(const std::string& skipped) {
+  const std::size_t colon = skipped.rfind(": ");
+  if (colon == std::string::npos) return say("skipped {}", skipped);
+  return say("skipped {}: {}", skipped.substr(0, colon), skipped.substr(colon + 2));
+}
+
 std::string finding(const Proof& proof) {
-  std::string out = "Predicted from kernels of at most 5 ms and an eighth of the work:";
-  for (const PartSummary& s : summaries(proof))
-    out += fmt::format(
-        " {} {}s {:.1f} % off in the median ({:.1f} % p90, {:.0f} % inside the 80 % "
-        "interval);",
-        s.count, name(s.part), 100.0 * s.median, 100.0 * s.p90, 100.0 * s.inside);
-  out.back() = '.';
-  return out;
+  std::string parts;
+  for (const PartSummary& s : summaries(proof)) {
+    const std::string part =
+        say("{} {}s {:.1f} % off in the median ({:.1f} % p90, {:.0f} % inside the 80 % interval)",
+            s.count, name(s.part), 100.0 * s.median, 100.0 * s.p90, 100.0 * s.inside);
+    parts = parts.empty() ? part : say("{}; {}", parts, part);
+  }
+  if (parts.empty())
+    return say("Predicted from kernels of at most 5 ms and an eighth of the work.");
+  return say("Predicted from kernels of at most 5 ms and an eighth of the work: {}.", parts);
 }
 
 }  // namespace
@@ -75,14 +86,14 @@ Document page(const Proof& proof) {
   Document out{.title = "Extrapolation, proven by running it", .finding = finding(proof)};
   const calib::LocalCalibration& c = proof.calibration;
   out.blocks.emplace_back(
-      Paragraph{fmt::format("{}, kernels for {}, threads: {}; {} micro-shapes.", c.machine.model,
-                            name(c.isa), c.threads, c.samples.size())});
+      Paragraph{say("{}, kernels for {}, threads: {}; {} micro-shapes.", c.machine.model,
+                    name(c.isa), c.threads, c.samples.size())});
   if (!proof.complete)
     out.blocks.emplace_back(Note{NoteKind::warning, "interrupted: targets are missing"});
   for (const std::string& text : calib::warnings(c))
     out.blocks.emplace_back(Note{NoteKind::warning, text});
   for (const std::string& text : proof.skipped)
-    out.blocks.emplace_back(Note{NoteKind::warning, "skipped " + text});
+    out.blocks.emplace_back(Note{NoteKind::warning, skipped_text(text)});
   out.blocks.emplace_back(summary_table(proof));
   out.blocks.emplace_back(parity_plot(proof));
   for (const Part part : {Part::kernel, Part::layer, Part::model}) {

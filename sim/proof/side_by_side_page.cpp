@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "lang/say.hpp"
 #include "proof/side_by_side.hpp"
 
 namespace fathom::proof {
 namespace {
 
+using lang::say;
 using namespace report;
 
 std::string side(const Placement& p) { return p.compute_side() ? "compute" : "memory"; }
@@ -27,13 +29,13 @@ std::string finding(const SideBySide& c) {
   const auto same = std::ranges::count_if(c.rows, &SideBySideRow::agrees);
   const auto here = std::ranges::count_if(
       c.rows, [](const SideBySideRow& row) { return row.here.compute_side(); });
-  std::string out = fmt::format(
-      "{} of {} kernels lie on the same side of the ridge here and on {}; on the compute "
-      "side lie {} here",
-      same, c.rows.size(), names(c), here);
+  std::string out =
+      say("{} of {} kernels lie on the same side of the ridge here and on {}; on the compute "
+          "side lie {} here",
+          same, c.rows.size(), names(c), here);
   for (std::size_t i = 0; i < c.clusters.size(); ++i)
-    out += fmt::format(", {} on {}", compute_sides(c, i), c.clusters[i].id);
-  return out + ".";
+    out = say("{}, {} on {}", out, compute_sides(c, i), c.clusters[i].id);
+  return say("{}.", out);
 }
 
 // The roof of every machine at once: x up to the ridge, 1 from there on.
@@ -52,7 +54,7 @@ Plot normalised_roofline(const SideBySide& c) {
   };
   add("here, measured", [](const SideBySideRow& row) -> const Placement& { return row.here; });
   for (std::size_t i = 0; i < c.clusters.size(); ++i)
-    add(c.clusters[i].id + ", estimated",
+    add(say("{}, estimated", c.clusters[i].id),
         [i](const SideBySideRow& row) -> const Placement& { return row.there[i]; });
   plot.references = {
       {.kind = ReferenceKind::diagonal, .value = 1.0, .label = "memory", .to = 1.0},
@@ -93,8 +95,9 @@ Table side_table(const SideBySide& c) {
                           text_column("side here"),
                           number_column("of peak here", "", NumberFormat::percent)}};
   for (const hw::Cluster& cluster : c.clusters) {
-    table.columns.push_back(text_column("side " + cluster.id));
-    table.columns.push_back(number_column("of peak " + cluster.id, "", NumberFormat::percent));
+    table.columns.push_back(text_column(say("side {}", cluster.id)));
+    table.columns.push_back(
+        number_column(say("of peak {}", cluster.id), "", NumberFormat::percent));
   }
   for (const SideBySideRow& row : c.rows) {
     std::vector<Cell> cells{row.id, row.intensity, row.agrees() ? "yes" : "no", side(row.here),
@@ -114,7 +117,7 @@ Table time_table(const SideBySide& c) {
       .columns = {text_column("kernel"), number_column("here", "s", NumberFormat::seconds)}};
   for (const hw::Cluster& cluster : c.clusters) {
     table.columns.push_back(number_column(cluster.id, "s", NumberFormat::seconds));
-    table.columns.push_back(text_column("bound on " + cluster.id));
+    table.columns.push_back(text_column(say("bound on {}", cluster.id)));
   }
   for (const SideBySideRow& row : c.rows) {
     std::vector<Cell> cells{row.id, row.here.seconds};
@@ -130,7 +133,7 @@ Table time_table(const SideBySide& c) {
 }  // namespace
 
 Document page(const SideBySide& c) {
-  Document out{.title = "The same kernels here and on " + names(c), .finding = finding(c)};
+  Document out{.title = say("The same kernels here and on {}", names(c)), .finding = finding(c)};
   if (!c.measurement.complete)
     out.blocks.emplace_back(
         Note{NoteKind::warning, "interrupted: the kernels below are whole, others are missing"});

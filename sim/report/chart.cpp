@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "lang/language.hpp"
 #include "report/assets.hpp"
 #include "report/document_json.hpp"
 #include "report/escape.hpp"
@@ -26,7 +27,8 @@ json scale_json(const Scale& scale, const std::vector<Tick>& ticks) {
 
 std::string legend(const Plot& plot, const Frame& frame) {
   if (frame.legend_rows.empty()) return {};
-  std::string out = "<div class=\"legend\" role=\"group\" aria-label=\"Series\">\n";
+  std::string out =
+      fmt::format("<div class=\"legend\" role=\"group\" aria-label=\"{}\">\n", lang::tr("Series"));
   for (const auto& row : frame.legend_rows) {
     for (const std::size_t i : row) {
       out += fmt::format(
@@ -52,10 +54,11 @@ std::string chart_html(const Plot& plot) {
   const std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
   return fmt::format(
       "<div class=\"chart\">\n{}<div class=\"canvas\"><canvas tabindex=\"0\" role=\"img\" "
-      "aria-label=\"{}. {}. Arrow keys step through the points.\"></canvas></div>\n"
+      "aria-label=\"{}. {}. {}\"></canvas></div>\n"
       "<script type=\"application/json\">{}</script>\n</div>\n",
       legend(plot, frame), escape_html(one_line(without_backticks(plot.title))),
-      escape_html(one_line(description(plot))), escape_script(text));
+      escape_html(one_line(description(plot))), lang::tr("Arrow keys step through the points."),
+      escape_script(text));
 }
 
 }  // namespace fathom::report

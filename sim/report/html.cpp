@@ -8,18 +8,20 @@
 #include <string_view>
 #include <utility>
 
-#include "lang/language.hpp"
+#include "lang/say.hpp"
 #include "report/assets.hpp"
 #include "report/chart.hpp"
 #include "report/csv.hpp"
 #include "report/escape.hpp"
 #include "report/point_set.hpp"
+#include "report/script_words.hpp"
 #include "report/svg.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using lang::tr;
 
 constexpr std::size_t kFilteredRows = 8;  // a shorter table is read at a glance
@@ -40,9 +42,11 @@ std::string header_cell(const Column& column) {
   const std::string unit = unit_in_header(column) ? fmt::format(" <span class=\"unit\">{}</span>",
                                                                 html_inline(column.unit))
                                                   : "";
-  return fmt::format("<th scope=\"col\"{}>{}{}</th>",
-                     column.align == Align::right ? " class=\"n\"" : "", html_inline(column.header),
-                     unit);
+  const std::string key =
+      column.key.empty() ? "" : fmt::format(" title=\"{}\"", escape_html(one_line(column.key)));
+  return fmt::format("<th scope=\"col\"{}{}>{}{}</th>",
+                     column.align == Align::right ? " class=\"n\"" : "", key,
+                     html_inline(column.header), unit);
 }
 
 // A name that leads to how its number came about; assets/workings.js opens it in place.
@@ -62,9 +66,10 @@ std::string body_cell(const Cell& cell, const Column& column, bool names_row,
   // The full number, for sorting and for whoever inspects the cell.
   const std::string exact = exact_text(cell);
   const bool rounded = number(cell) != nullptr && exact != text;
-  const std::string mark = cell.mark == Mark::none   ? ""
-                           : cell.mark == Mark::best ? "<span class=\"sr\"> (best)</span>"
-                                                     : "<span class=\"sr\"> (bound)</span>";
+  const std::string mark = cell.mark == Mark::none
+                               ? ""
+                               : fmt::format("<span class=\"sr\"> ({})</span>",
+                                             cell.mark == Mark::best ? tr("best") : tr("bound"));
   const std::string_view tag = names_row ? "th scope=\"row\"" : "td";
   return fmt::format("<{}{}{}>{}{}</{}>", tag,
                      classes.empty() ? "" : fmt::format(" class=\"{}\"", classes),
@@ -109,13 +114,16 @@ std::string table_html(const Table& table, const std::string& id, const std::str
     out += "</tr>\n";
   }
   out += "</tbody>\n</table>\n</div>\n<p class=\"tools\">";
-  if (has_mark(table, Mark::best)) out += "<span class=\"key-best\">best</span> ";
-  if (has_mark(table, Mark::bound)) out += "<span class=\"key-bound\">bound</span> ";
+  if (has_mark(table, Mark::best))
+    out += fmt::format("<span class=\"key-best\">{}</span> ", tr("best"));
+  if (has_mark(table, Mark::bound))
+    out += fmt::format("<span class=\"key-bound\">{}</span> ", tr("bound"));
   // Shown by the page's script, which does the filtering.
   if (table.rows.size() >= kFilteredRows) {
-    out +=
-        "<label class=\"filter\">Filter <input type=\"search\" autocomplete=\"off\" "
-        "spellcheck=\"false\"/></label><output></output> ";
+    out += fmt::format(
+        "<label class=\"filter\">{} <input type=\"search\" autocomplete=\"off\" "
+        "spellcheck=\"false\"/></label><output></output> ",
+        tr("Filter"));
   }
   return out + (csv == Csv::with ? csv_link(table, id) : "") + "</p>\n";
 }
@@ -145,19 +153,19 @@ class Writer {
     const Section& section = sections_[next_section_++];
     const int level = std::clamp(heading.level, 2, 6);
     out_ += fmt::format(
-        "<h{0} id=\"{1}\">{2} <a class=\"anchor\" href=\"#{1}\" aria-label=\"Link "
-        "to this section\">#</a></h{0}>\n",
-        level, section.anchor, html_inline(heading.text));
+        "<h{0} id=\"{1}\">{2} <a class=\"anchor\" href=\"#{1}\" aria-label=\"{3}\">#</a>"
+        "</h{0}>\n",
+        level, section.anchor, html_inline(heading.text), tr("Link to this section"));
   }
   void operator()(const Paragraph& block) { out_ += "<p>" + html_inline(block.text) + "</p>\n"; }
   void operator()(const Note& note) {
     out_ += fmt::format("<p class=\"note {}\" role=\"note\"><strong>{}</strong> {}</p>\n",
-                        slug(name(note.kind), '-'), name(note.kind), html_inline(note.text));
+                        slug(name(note.kind), '-'), tr(name(note.kind)), html_inline(note.text));
   }
   void operator()(const Table& table) {
     const std::string id = fmt::format("table-{}", ++tables_);
     const std::string caption =
-        fmt::format("<b>Table {}.</b> {}", tables_, html_inline(table.title));
+        fmt::format("<b>{}</b> {}", say("Table {}.", tables_), html_inline(table.title));
     out_ += fmt::format("<div class=\"table\" id=\"{}\">\n{}</div>\n", id,
                         table_html(table, id, caption));
   }
@@ -204,9 +212,10 @@ class Writer {
   void operator()(const PointSet& points) {
     out_ += fmt::format(
         "<div class=\"explorer plot-colours\" "
-        "id=\"explorer-{}\">\n<p>{}</p>\n<noscript><p>Exploring them needs "
-        "script.</p></noscript>\n<script type=\"application/json\">{}</script>\n</div>\n",
-        ++explorers_, html_inline(points.note), escape_script(points_json(points, kPointBudget)));
+        "id=\"explorer-{}\">\n<p>{}</p>\n<noscript><p>{}</p></noscript>\n"
+        "<script type=\"application/json\">{}</script>\n</div>\n",
+        ++explorers_, html_inline(points.note), tr("Exploring them needs script."),
+        escape_script(points_json(points, kPointBudget)));
   }
   void operator()(const WhatIf& block) {
     if (has_calculator()) {
@@ -214,7 +223,7 @@ class Writer {
       return;
     }
     (*this)(Paragraph{what_if_text(block)});
-    (*this)(Note{NoteKind::info, std::string(kNoCalculator)});
+    (*this)(Note{NoteKind::info, std::string(tr(kNoCalculator))});
   }
   void operator()(const CodeBlock& code) {
     // A leading newline right after <pre> is dropped by readers, so one more keeps it.
@@ -228,9 +237,9 @@ class Writer {
 
   bool has_explorers() const { return explorers_ > 0; }
   bool has_figures() const { return figures_ > 0; }
-  bool has_what_ifs() const { return what_ifs_ > 0; }
   bool has_charts() const { return charts_; }
   bool has_workings() const { return workings_; }
+  bool has_what_ifs() const { return what_ifs_ > 0; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -247,15 +256,16 @@ class Writer {
                                  ? ""
                                  : "<p class=\"plot-note\">" + html_inline(caption.note) + "</p>\n";
     out_ += fmt::format(
-        "<figure id=\"{0}\">\n<figcaption><b>Figure {1}.</b> {2}</figcaption>\n{3}"
-        "<div class=\"scroll{8}\" tabindex=\"0\" role=\"region\" aria-label=\"Figure {1}\">\n{4}"
-        "</div>\n{5}<p class=\"tools\">{9}</p>\n<details><summary>Data, {6}</summary>\n{7}"
+        "<figure id=\"{0}\">\n<figcaption><b>{10}</b> {2}</figcaption>\n{3}"
+        "<div class=\"scroll{8}\" tabindex=\"0\" role=\"region\" aria-label=\"{1}\">\n{4}"
+        "</div>\n{5}<p class=\"tools\">{9}</p>\n<details><summary>{6}</summary>\n{7}"
         "</details>\n</figure>\n",
-        caption.id, figures_, html_inline(caption.title), caption.chart, svg, note,
-        data.rows.size() == 1 ? "1 row" : fmt::format("{} rows", data.rows.size()),
-        table_html(data, caption.id + "-data", fmt::format("Data of figure {}", figures_),
-                   Csv::without),
-        caption.classes, csv_link(data, caption.id));
+        caption.id, say("Figure {}", figures_), html_inline(caption.title), caption.chart, svg,
+        note,
+        data.rows.size() == 1 ? std::string(tr("Data, 1 row"))
+                              : say("Data, {} rows", data.rows.size()),
+        table_html(data, caption.id + "-data", say("Data of figure {}", figures_), Csv::without),
+        caption.classes, csv_link(data, caption.id), say("Figure {}.", figures_));
   }
 
   std::vector<Section> sections_;
@@ -263,21 +273,22 @@ class Writer {
   int tables_ = 0;
   int figures_ = 0;
   int explorers_ = 0;
-  int what_ifs_ = 0;
   bool charts_ = false;
   bool workings_ = false;
+  int what_ifs_ = 0;
   std::string out_;
 };
 
 std::string figures_by() {
   const std::string_view version = chart_library_version();
-  if (version.empty()) return "Figures are static: Chart.js was missing when fathom was built.";
-  return fmt::format("Figures by Chart.js {} (MIT licence).", version);
+  if (version.empty())
+    return std::string(tr("Figures are static: Chart.js was missing when fathom was built."));
+  return say("Figures by Chart.js {} (MIT licence).", version);
 }
 
 std::string provenance(const Metadata& metadata, const Writer& writer) {
-  std::string out = "<footer id=\"provenance\">\n<h2>Provenance</h2>\n<p>Produced by fathom " +
-                    html_inline(metadata.version) + ".";
+  std::string out = fmt::format("<footer id=\"provenance\">\n<h2>{}</h2>\n<p>{}", tr("Provenance"),
+                                say("Produced by fathom {}.", html_inline(metadata.version)));
   if (writer.has_charts() || (writer.has_figures() && chart_library_version().empty()))
     out += " " + figures_by();
   out += "</p>\n";
@@ -285,9 +296,12 @@ std::string provenance(const Metadata& metadata, const Writer& writer) {
     out += "<pre tabindex=\"0\"><code>" + escape_html(metadata.command) + "</code></pre>\n";
   }
   if (!metadata.inputs.empty()) {
-    Table inputs{.title = "Inputs", .columns = {text_column("input"), text_column("hash")}};
+    const std::string title(tr("Inputs"));
+    Table inputs{
+        .title = "Inputs",
+        .columns = {text_column(std::string(tr("input"))), text_column(std::string(tr("hash")))}};
     for (const Input& input : metadata.inputs) inputs.rows.push_back({input.name, input.hash});
-    out += "<div class=\"table\">\n" + table_html(inputs, "inputs", "Inputs") + "</div>\n";
+    out += "<div class=\"table\">\n" + table_html(inputs, "inputs", title) + "</div>\n";
   }
   return out + "</footer>\n";
 }
@@ -311,10 +325,18 @@ std::string scripts(const Writer& writer) {
   if (writer.has_explorers())
     out +=
         script(assets::columns_js()) + script(assets::views_js()) + script(assets::explorer_js());
-  if (writer.has_what_ifs()) out += what_if_scripts();
   if (writer.has_figures()) out += script(assets::figures_js());
   if (writer.has_workings()) out += script(assets::workings_js());
+  if (writer.has_what_ifs()) out += what_if_scripts();
   return out + script(assets::page_js());
+}
+
+// say() with the texts of this page's own scripts.
+std::string say_script(const Writer& writer) {
+  std::vector<std::string_view> speaking{assets::page_js(), assets::theme_js()};
+  if (writer.has_figures()) speaking.push_back(assets::charts_js());
+  if (writer.has_explorers()) speaking.push_back(assets::explorer_js());
+  return script(script_words(speaking) + std::string(assets::say_js()));
 }
 
 std::string head(const Document& document, const Writer& writer) {
@@ -325,7 +347,8 @@ std::string head(const Document& document, const Writer& writer) {
       lang::tag(lang::spoken()), fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
       escape_html(without_backticks(document.title)), assets::page_css(), assets::plot_css(),
       writer.has_explorers() ? assets::explorer_css() : "",
-      writer.has_what_ifs() ? assets::whatif_css() : "", script(assets::theme_js()));
+      writer.has_what_ifs() ? assets::whatif_css() : "",
+      say_script(writer) + script(assets::theme_js()));
 }
 
 }  // namespace
@@ -339,11 +362,11 @@ std::string render_html(const Document& document) {
                                : "<p class=\"finding\">" + html_inline(document.finding) + "</p>\n";
   std::string out = head(document, writer);
   out += fmt::format(
-      "<body>\n<header id=\"top\">\n<button type=\"button\" id=\"theme\">Theme: auto</button>\n"
+      "<body>\n<header id=\"top\">\n<button type=\"button\" id=\"theme\">{}</button>\n"
       "<h1>{}</h1>\n{}</header>\n",
-      html_inline(document.title), finding);
+      tr("Theme: auto"), html_inline(document.title), finding);
   out += contents(all);
-  out += "<main>\n" + writer.take() + provenance(document.metadata, writer) + "</main>\n" +
+  out += "<main>\n" + writer.take() + "</main>\n" + provenance(document.metadata, writer) +
          scripts(writer) + "</body>\n</html>\n";
   return out;
 }

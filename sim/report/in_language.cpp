@@ -9,9 +9,26 @@ void turn(std::string& text) {
   if (!text.empty()) text = std::string(lang::tr(text));
 }
 
+// CSV has the value, readers see what is shown of it.
 void turn(Cell& cell) {
-  if (auto* text = std::get_if<std::string>(&cell.value)) turn(*text);
+  const auto* text = std::get_if<std::string>(&cell.value);
+  if (text != nullptr && cell.shown.empty() && lang::tr(*text) != *text) cell.shown = *text;
   turn(cell.shown);
+}
+
+// CSV keeps the keys of the English headers.
+void turn(Table& table) {
+  const std::vector<std::string> keys = column_keys(table);
+  turn(table.title);
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    Column& column = table.columns[i];
+    column.key = keys[i];
+    turn(column.header);
+    turn(column.unit);
+  }
+  for (auto& row : table.rows) {
+    for (Cell& cell : row) turn(cell);
+  }
 }
 
 void turn(Axis& axis) {
@@ -26,17 +43,10 @@ struct Turner {
   void operator()(Heading& heading) const { turn(heading.text); }
   void operator()(Paragraph& paragraph) const { turn(paragraph.text); }
   void operator()(Note& note) const { turn(note.text); }
-  void operator()(Table& table) const {
-    turn(table.title);
-    for (Column& column : table.columns) {
-      turn(column.header);
-      turn(column.unit);
-    }
-    for (auto& row : table.rows) {
-      for (Cell& cell : row) turn(cell);
-    }
-  }
+  void operator()(Table& table) const { turn(table); }
   void operator()(Plot& plot) const {
+    plot.data = data_table(plot);
+    turn(*plot.data);
     turn(plot.title);
     turn(plot.note);
     turn(plot.x);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "lang/language.hpp"
 
 namespace fathom::report {
 namespace {
@@ -61,10 +62,10 @@ Table data_table(const LanePlot& plot) {
   const RowHead head{plot, plot.groups.size() > 1, any_label(plot)};
   const std::vector<std::string> names = fact_names(plot);
   Table table{.title = plot.title, .columns = {text_column(plot.lane_label)}};
-  if (head.labelled) table.columns.push_back(text_column("what"));
-  if (head.grouped) table.columns.push_back(text_column("kind"));
-  table.columns.push_back(number_column("from", plot.x.unit));
-  table.columns.push_back(number_column("to", plot.x.unit));
+  if (head.labelled) table.columns.push_back(text_column(std::string(lang::tr("what"))));
+  if (head.grouped) table.columns.push_back(text_column(std::string(lang::tr("kind"))));
+  table.columns.push_back(number_column(std::string(lang::tr("from")), plot.x.unit));
+  table.columns.push_back(number_column(std::string(lang::tr("to")), plot.x.unit));
   for (const std::string& name : names) table.columns.push_back(text_column(name));
   for (const LaneBar& bar : plot.bars) {
     std::vector<Cell> row = head.of(bar.lane, bar.group, bar.label);

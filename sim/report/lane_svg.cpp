@@ -5,20 +5,25 @@
 #include <string_view>
 
 #include "core/si_format.hpp"
-#include "report/assets.hpp"
+#include "lang/say.hpp"
 #include "report/escape.hpp"
 #include "report/lane_plot.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
+#include "report/svg_style.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
 
-constexpr double kLine = 19;             // from one line of text to the next
-constexpr double kLane = 24;             // height of a bar
-constexpr double kGap = 6;               // between lanes
+constexpr double kLine = 19;       // from one line of text to the next
+constexpr double kLane = 24;       // height of a bar
+constexpr double kGap = 6;         // between lanes
+constexpr std::size_t kMany = 24;  // lanes; more than a window holds are thinner
+constexpr double kThinLane = 13;
+constexpr double kThinGap = 4;
 constexpr double kWidestName = 210;      // of a lane, in pixels; longer ones end in an ellipsis
+constexpr double kWidestGroup = 400;     // of a group in the legend
 constexpr double kTitleCharacters = 74;  // as in plot_frame.cpp
 constexpr int kFewest = 4;               // characters of a shortened label that still say something
 constexpr double kThinnest = 0.75;       // a bar that is shorter is still seen
@@ -32,30 +37,22 @@ struct LaneFrame {
   double legend_top = 0;
   std::vector<std::vector<std::size_t>> legend_rows;  // indices of groups
   std::vector<Tick> ticks;
+  double lane = kLane;
+  double gap = kGap;
 
-  double lane_top(std::size_t lane) const {
-    return area.top + kGap / 2 + static_cast<double>(lane) * (kLane + kGap);
+  double lane_top(std::size_t index) const {
+    return area.top + gap / 2 + static_cast<double>(index) * (lane + gap);
   }
 };
 
 std::string plain(std::string_view text) { return one_line(without_backticks(text)); }
 
-double legend_width(const std::string& group) {
-  return 22 + text_width(plain(group), kFontSize) + 18;
+std::string legend_name(const std::string& group) {
+  return elided(plain(group), kWidestGroup, kFontSize);
 }
 
-// As many characters as fit; names of models and hosts may be long.
-std::string shortened(const std::string& name, double room, double size) {
-  if (text_width(name, size) <= room) return name;
-  std::string out = name;
-  while (!out.empty() && text_width(out + "…", size) > room) {
-    do {
-      out.pop_back();
-    } while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U);
-    // the lead byte of a cut character goes too
-    if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0U) out.pop_back();
-  }
-  return out + "…";
+double legend_width(const std::string& group) {
+  return 22 + text_width(legend_name(group), kFontSize) + 18;
 }
 
 Scale x_scale(const LanePlot& plot) {
@@ -85,6 +82,10 @@ void lay_out_legend(const LanePlot& plot, LaneFrame& frame) {
 
 LaneFrame lay_out(const LanePlot& plot, double width, bool with_title) {
   LaneFrame frame{.x = x_scale(plot), .width = width};
+  if (plot.lanes.size() > kMany) {
+    frame.lane = kThinLane;
+    frame.gap = kThinGap;
+  }
   double top = 6;
   if (with_title && !plot.title.empty()) {
     frame.title_lines =
@@ -101,7 +102,7 @@ LaneFrame lay_out(const LanePlot& plot, double width, bool with_title) {
   for (const std::string& lane : plot.lanes)
     widest = std::max(widest, text_width(plain(lane), kFontSize));
   const double left = std::min(widest, kWidestName) + 12;
-  const double lanes = static_cast<double>(plot.lanes.size()) * (kLane + kGap);
+  const double lanes = static_cast<double>(plot.lanes.size()) * (frame.lane + frame.gap);
   frame.area = {left, top, width - 26, top + std::max(lanes, kLane)};
   frame.height = frame.area.bottom + kLine + (axis_title(plot.x).empty() ? 0 : kLine) + 6;
   frame.x.pixel_lo = frame.area.left;
@@ -115,17 +116,29 @@ std::string text_at(double x, double y, std::string_view classes, std::string_vi
                      pixels(y), escape_html(plain(text)));
 }
 
+constexpr std::string_view kDiamond = "l6 6l-6 6l-6 -6z";
+
+// What stands for a group: a bar, or the mark where it has nothing else.
+std::string legend_sign(const LanePlot& plot, std::size_t group, double x, double y) {
+  const bool barred = std::ranges::find(plot.bars, group, &LaneBar::group) != plot.bars.end();
+  const bool marked = std::ranges::find(plot.marks, group, &LaneMark::group) != plot.marks.end();
+  const std::string sign =
+      !barred && marked
+          ? fmt::format("<path class=\"dot\" d=\"M{} {}{}\"/>", pixels(x + 7), pixels(y - 6),
+                        kDiamond)
+          : fmt::format("<rect class=\"span\" x=\"{}\" y=\"{}\" width=\"14\" height=\"12\"/>",
+                        pixels(x), pixels(y - 6));
+  return fmt::format("<g class=\"{}\">{}</g>", series_class(group), sign);
+}
+
 std::string draw_legend(const LanePlot& plot, const LaneFrame& frame) {
   std::string out;
   double y = frame.legend_top + 8;
   for (const auto& row : frame.legend_rows) {
     double x = 4;
     for (const std::size_t group : row) {
-      out += fmt::format(
-          "<g class=\"{}\"><rect class=\"span\" x=\"{}\" y=\"{}\" width=\"14\" "
-          "height=\"12\"/></g>",
-          series_class(group), pixels(x), pixels(y - 6));
-      out += text_at(x + 20, y + 4, "tick", plot.groups[group]);
+      out += legend_sign(plot, group, x, y);
+      out += text_at(x + 20, y + 4, "tick", legend_name(plot.groups[group]));
       x += legend_width(plot.groups[group]);
     }
     y += kLine;
@@ -144,8 +157,8 @@ std::string draw_axes(const LanePlot& plot, const LaneFrame& frame) {
     if (!tick.label.empty()) out += text_at(x, area.bottom + 17, "tick middle", tick.label);
   }
   for (std::size_t i = 0; i < plot.lanes.size(); ++i) {
-    const std::string name = shortened(plain(plot.lanes[i]), area.left - 12, kFontSize);
-    out += text_at(area.left - 7, frame.lane_top(i) + kLane / 2 + 4, "tick end", name);
+    const std::string name = elided(plain(plot.lanes[i]), area.left - 12, kFontSize);
+    out += text_at(area.left - 7, frame.lane_top(i) + frame.lane / 2 + 4, "tick end", name);
   }
   if (const std::string title = axis_title(plot.x); !title.empty())
     out += text_at(area.right, frame.height - 6, "axis-title end", title);
@@ -162,7 +175,7 @@ std::string hover(const LanePlot& plot, const LaneBar& bar) {
   const std::string head = bar.label.empty() ? plot.lanes[bar.lane] : bar.label;
   std::string out = "<title>" + escape_html(plain(head));
   const auto line = [&](const std::string& name, const std::string& text) {
-    out += "\n" + escape_html(plain(name + ": " + text));
+    out += "\n" + escape_html(plain(lang::say("{}: {}", name, text)));
   };
   if (!bar.label.empty()) line(plot.lane_label, plot.lanes[bar.lane]);
   if (plot.groups.size() > 1) line("kind", plot.groups[bar.group]);
@@ -183,12 +196,13 @@ std::string draw_bar(const LanePlot& plot, const LaneBar& bar, const LaneFrame& 
   const double top = frame.lane_top(bar.lane);
   std::string out = fmt::format(
       "<rect class=\"span{}\" x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\"{}>{}</rect>",
-      width < 3 ? " thin" : "", left, pixels(top), width, pixels(kLane),
+      width < 3 ? " thin" : "", left, pixels(top), width, pixels(frame.lane),
       bar.anchor.empty() ? "" : fmt::format(" data-how=\"{}\"", escape_html(bar.anchor)),
       hover(plot, bar));
-  const std::string label = shortened(plain(bar.label), width - 6, kLabelSize);
+  if (bar.label.empty()) return out;
+  const std::string label = elided(plain(bar.label), width - 6, kLabelSize);
   if (display_width(label) >= std::min(display_width(plain(bar.label)), kFewest))
-    out += text_at(left + 3, top + kLane / 2 + 4, "inside", label);
+    out += text_at(left + 3, top + frame.lane / 2 + 4, "inside", label);
   return out;
 }
 
@@ -202,11 +216,11 @@ std::string draw_bars(const LanePlot& plot, const LaneFrame& frame) {
   for (const LaneMark& mark : plot.marks) {
     if (!can_show(plot.x.scale, mark.at)) continue;
     const double x = position(frame.x, mark.at);
-    const double y = frame.lane_top(mark.lane) + kLane / 2;
+    const double y = frame.lane_top(mark.lane) + frame.lane / 2;
     out += fmt::format(
-        "<g class=\"{}\"><path class=\"dot\" d=\"M{} {}l6 6l-6 6l-6 -6z\"><title>{}\n{}: {}"
+        "<g class=\"{}\"><path class=\"dot\" d=\"M{} {}{}\"><title>{}\n{}: {}"
         "</title></path></g>\n",
-        series_class(mark.group), pixels(x), pixels(y - 6),
+        series_class(mark.group), pixels(x), pixels(y - 6), kDiamond,
         escape_html(plain(plot.lanes[mark.lane])), escape_html(plain(plot.groups[mark.group])),
         escape_html(with_unit(mark.at, plot.x.unit)));
   }
@@ -250,7 +264,7 @@ std::string render_svg(const LanePlot& plot, const SvgOptions& options) {
   if (options.standalone)
     out +=
         fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    assets::plot_css());
+                    standalone_style());
   double y = 22;
   for (const std::string& line : frame.title_lines) {
     out += text_at(4, y, "title", line);

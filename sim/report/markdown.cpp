@@ -6,11 +6,17 @@
 #include <string_view>
 #include <utility>
 
+#include "lang/say.hpp"
 #include "report/escape.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
+using lang::tr;
+
+Column said_column(std::string_view header) { return text_column(std::string(tr(header))); }
 
 std::string header_text(const Column& column) {
   const std::string header = escape_markdown(column.header);
@@ -51,8 +57,11 @@ std::string table_text(const Table& table) {
 
 std::string mark_legend(const Table& table) {
   std::string out;
-  if (has_mark(table, Mark::best)) out += "**bold**: best";
-  if (has_mark(table, Mark::bound)) out += out.empty() ? "*italic*: bound" : "; *italic*: bound";
+  if (has_mark(table, Mark::best)) out += tr("**bold**: best");
+  if (has_mark(table, Mark::bound)) {
+    out += out.empty() ? "" : "; ";
+    out += tr("*italic*: bound");
+  }
   return out.empty() ? out : "\n" + out + "\n";
 }
 
@@ -90,17 +99,18 @@ class Writer {
   }
   void operator()(const Paragraph& block) { paragraph(escape_markdown(block.text)); }
   void operator()(const Note& note) {
-    paragraph(fmt::format("> **{}:** {}", name(note.kind), escape_markdown(note.text)));
+    paragraph(say("> **{}:** {}", tr(name(note.kind)), escape_markdown(note.text)));
   }
   void operator()(const Table& table) {
     ++tables_;
-    paragraph(fmt::format("**Table {}.** {}", tables_, escape_markdown(table.title)));
+    paragraph(fmt::format("**{}** {}", say("Table {}.", tables_), escape_markdown(table.title)));
     paragraph(table_text(table) + mark_legend(table));
   }
   void operator()(const Plot& plot) { picture(plot); }
   void operator()(const LanePlot& plot) { picture(plot); }
   void operator()(const KeyFigures& key) {
-    Table table{.columns = {text_column("key figure"), number_column("value"), text_column("")}};
+    Table table{.columns = {said_column("key figure"), number_column(std::string(tr("value"))),
+                            text_column("")}};
     for (const KeyFigure& figure : key.figures) {
       const std::string value = shown_text(figure.value, {});
       const std::string text = figure.unit.empty() ? value : value + " " + figure.unit;
@@ -118,7 +128,7 @@ class Writer {
   }
 
   void operator()(const Workings& workings) {
-    Table table{.columns = {text_column("number"), text_column("term"), text_column("how")}};
+    Table table{.columns = {said_column("number"), said_column("term"), said_column("how")}};
     for (const Working& working : workings.items) {
       for (const WorkingLine& line : working.lines)
         table.rows.push_back({working.name, line.term, line.text});
@@ -137,7 +147,7 @@ class Writer {
   template <class Picture>
   void picture(const Picture& plot) {
     ++plots_;
-    paragraph(fmt::format("**Figure {}.** {}", plots_, escape_markdown(plot.title)));
+    paragraph(fmt::format("**{}** {}", say("Figure {}.", plots_), escape_markdown(plot.title)));
     const Table data = data_table(plot);
     if (options_.plot_path) {
       // A path may hold spaces and parentheses, which end a Markdown link.
@@ -146,7 +156,7 @@ class Writer {
     }
     if (!plot.note.empty()) paragraph(escape_markdown(plot.note));
     if (options_.plot_path) {
-      fold(fmt::format("Data ({} rows)", data.rows.size()), table_text(data));
+      fold(say("Data ({} rows)", data.rows.size()), table_text(data));
     } else {
       paragraph(table_text(data));
     }
@@ -167,10 +177,10 @@ class Writer {
 
 void write_metadata(Writer& writer, const Metadata& metadata) {
   writer.paragraph("---");
-  writer.paragraph("Produced by fathom " + escape_markdown(metadata.version) + ".");
+  writer.paragraph(say("Produced by fathom {}.", escape_markdown(metadata.version)));
   if (!metadata.command.empty()) writer(CodeBlock{.text = metadata.command, .language = "sh"});
   if (metadata.inputs.empty()) return;
-  Table inputs{.columns = {text_column("input"), text_column("hash")}};
+  Table inputs{.columns = {said_column("input"), said_column("hash")}};
   for (const Input& input : metadata.inputs) inputs.rows.push_back({input.name, input.hash});
   writer.paragraph(table_text(inputs));
 }

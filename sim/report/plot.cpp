@@ -76,6 +76,7 @@ void check(const Plot& plot) {
 
 Table data_table(const Plot& plot) {
   check(plot);
+  if (plot.data) return *plot.data;
   if (plot.series.empty()) {
     return {.title = plot.title,
             .columns = {x_column(plot), number_column(plot.y.label, plot.y.unit)}};

@@ -54,6 +54,8 @@ struct Plot {
   std::vector<ReferenceLine> references;
   bool stacked = false;  ///< bars and areas stand on the series before them; equal xs
   std::string note;
+  std::optional<Table> data =
+      {};  ///< what data_table() answers, where the series do not say it all
   bool operator==(const Plot&) const = default;
 };
 

@@ -13,6 +13,7 @@ namespace {
 constexpr double kAreaHeight = 320;
 constexpr double kLine = 19;             // from one line of text to the next
 constexpr double kTitleCharacters = 74;  // bold at 15 px over 720 px, in the widest fallback font
+constexpr double kWidestName = 260;      // of a category or series, in pixels
 constexpr double kSlant = 0.64;          // sine of the 40 degrees category names turn by
 constexpr double kSlantRun = 0.77;       // and its cosine
 
@@ -94,7 +95,8 @@ void lay_out_legend(const Plot& plot, Frame& frame) {
 std::vector<Tick> category_ticks(const Plot& plot) {
   std::vector<Tick> out;
   for (const std::string& category : plot.x.categories) {
-    out.push_back({static_cast<double>(out.size()), category});
+    out.push_back(
+        {static_cast<double>(out.size()), elided(one_line(category), kWidestName, kFontSize)});
   }
   return out;
 }
@@ -121,8 +123,12 @@ std::vector<std::vector<double>> stack_bases(const Plot& plot) {
   return bases;
 }
 
+std::string legend_name(const Series& series) {
+  return elided(one_line(without_backticks(series.name)), kWidestName, kFontSize);
+}
+
 double legend_entry_width(const Series& series) {
-  return 26 + text_width(one_line(series.name), kFontSize) + 18;
+  return 26 + text_width(legend_name(series), kFontSize) + 18;
 }
 
 std::string pixels(double value) {

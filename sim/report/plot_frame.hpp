@@ -31,6 +31,7 @@ Frame lay_out(const Plot& plot, double width, bool with_title);
 /// The value each bar or area of a stacked plot stands on, per series and point; else zeros.
 std::vector<std::vector<double>> stack_bases(const Plot& plot);
 
+std::string legend_name(const Series& series);  ///< as long as there is room for
 double legend_entry_width(const Series& series);
 std::string pixels(double value);  ///< at most one decimal, never "-0"
 bool has_bars(const Plot& plot);

@@ -62,7 +62,9 @@ bool crosses(const Segment& segment, const Box& box) {
 }
 
 double text_width(std::string_view text, double font_size) {
-  return 0.56 * font_size * display_width(text);
+  // Latin letters and digits by an average, a Chinese character is as wide as it is high.
+  const int wide = wide_characters(text);
+  return font_size * (0.56 * (display_width(text) - 2 * wide) + wide);
 }
 
 bool LabelPlacer::is_free(const Box& box) const {
@@ -72,6 +74,21 @@ bool LabelPlacer::is_free(const Box& box) const {
   const auto hits_box = [&](const Box& other) { return overlap(box, other); };
   const auto hits_line = [&](const Segment& other) { return crosses(other, box); };
   return std::ranges::none_of(boxes_, hits_box) && std::ranges::none_of(segments_, hits_line);
+}
+
+std::string elided(const std::string& text, double room, double font_size) {
+  if (text_width(text, font_size) <= room) return text;
+  // The start of each character; its width is that of the text up to the next.
+  double used = text_width("…", font_size);
+  std::size_t end = 0;
+  while (end < text.size()) {
+    std::size_t next = end + 1;
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0U) == 0x80U) ++next;
+    used += text_width(std::string_view(text).substr(end, next - end), font_size);
+    if (used > room) break;
+    end = next;
+  }
+  return text.substr(0, end) + "…";
 }
 
 std::optional<LabelPlacer::Place> LabelPlacer::place(double x, double y, std::string_view text,

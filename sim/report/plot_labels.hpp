@@ -26,6 +26,9 @@ bool crosses(const Segment& segment, const Box& box);
 /// An estimate, since nothing here can measure a font: errs towards wide.
 double text_width(std::string_view text, double font_size);
 
+/// The text, or its beginning and an ellipsis where it is wider than `room`: names may be long.
+std::string elided(const std::string& text, double room, double font_size);
+
 /// Finds free places for labels beside their points: first come, first served, the nearest of
 /// 32 places around the point. What does not fit stays off the picture.
 class LabelPlacer {

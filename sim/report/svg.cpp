@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lang/say.hpp"
 #include "report/escape.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
@@ -18,6 +19,9 @@
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
+using lang::tr;
 
 std::string text_at(double x, double y, std::string_view classes, std::string_view text) {
   return fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\">{}</text>", classes, pixels(x),
@@ -52,7 +56,7 @@ std::string draw_legend(const Plot& plot, const Frame& frame) {
     double x = 4;
     for (const std::size_t index : row) {
       out += legend_sample(plot.series[index], index, x, y);
-      out += text_at(x + 26, y + 4, "tick", plot.series[index].name);
+      out += text_at(x + 26, y + 4, "tick", legend_name(plot.series[index]));
       x += legend_entry_width(plot.series[index]);
     }
     y += 19;
@@ -207,12 +211,12 @@ std::string draw_notice(const Frame& frame, int missed, bool empty) {
   const Box& area = frame.area;
   if (empty) {
     return text_at((area.left + area.right) / 2, (area.top + area.bottom) / 2, "tick middle",
-                   "no data");
+                   tr("no data"));
   }
   if (missed == 0) return {};
   return text_at(4, frame.height - 6, "notice",
-                 fmt::format("{} {} without room: hover, or see the data", missed,
-                             missed == 1 ? "label" : "labels"));
+                 missed == 1 ? std::string(tr("1 label without room: hover, or see the data"))
+                             : say("{} labels without room: hover, or see the data", missed));
 }
 
 }  // namespace
@@ -222,10 +226,11 @@ std::string description(const Plot& plot) {
   std::string names;
   for (const Series& series : plot.series) {
     points += series.xs.size();
-    if (!series.name.empty()) names += (names.empty() ? ": " : ", ") + series.name;
+    if (!series.name.empty()) names += (names.empty() ? "" : ", ") + series.name;
   }
-  return fmt::format("{} over {}; {} series, {} points{}", axis_title(plot.y), axis_title(plot.x),
-                     plot.series.size(), points, names);
+  const std::string what = say("{} over {}; {} series, {} points", axis_title(plot.y),
+                               axis_title(plot.x), plot.series.size(), points);
+  return names.empty() ? what : fmt::format("{}{}{}", what, tr(": "), names);
 }
 
 std::string render_svg(const Plot& plot, const SvgOptions& options) {

@@ -91,7 +91,8 @@ std::vector<std::string> column_keys(const Table& table) {
   std::vector<std::string> keys;
   std::map<std::string, int> seen;
   for (const Column& column : table.columns) {
-    std::string key = slug(column.header + " " + column_unit_word(column), '_');
+    std::string key = column.key.empty() ? slug(column.header + " " + column_unit_word(column), '_')
+                                         : slug(column.key, '_');
     if (key.empty()) key = "column";
     const int times = ++seen[key];
     keys.push_back(times == 1 ? key : key + "_" + std::to_string(times));

@@ -28,6 +28,8 @@ struct Column {
   std::string unit;  ///< of the stored number: "ms", "GiB", "tokens/s"
   Align align = Align::right;
   NumberFormat format = NumberFormat::significant;
+  /// For machines, where the header does not make it: "tokens_per_s_per_user".
+  std::string key = {};
   bool operator==(const Column&) const = default;
 };
 

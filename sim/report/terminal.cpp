@@ -6,16 +6,20 @@
 #include <string_view>
 #include <utility>
 
+#include "lang/say.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
+using lang::tr;
+
 constexpr std::size_t kMostPlotRows = 40;  // the numbers behind a plot; files carry them all
 
 // Rows 0, stride, 2 stride, …
 Table every(std::size_t stride, Table table) {
-  table.title += fmt::format(" (every {}th of {} points)", stride, table.rows.size());
+  table.title += " " + say("(every {}th of {} points)", stride, table.rows.size());
   std::vector<std::vector<Cell>> kept;
   for (std::size_t i = 0; i < table.rows.size(); i += stride) kept.push_back(table.rows[i]);
   table.rows = std::move(kept);
@@ -127,7 +131,7 @@ class Writer {
   }
   void operator()(const Paragraph& block) { section(prose(block.text, "")); }
   void operator()(const Note& note) {
-    section(prose(fmt::format("{}: {}", name(note.kind), note.text), "  ",
+    section(prose(fmt::format("{}{}{}", tr(name(note.kind)), tr(": "), note.text), "  ",
                   note.kind == NoteKind::warning ? Style::warning : Style::dim));
   }
   void operator()(const Table& table) { section(render_terminal(table, options_)); }
@@ -192,9 +196,9 @@ std::string render_terminal(const Table& table, const TerminalOptions& options) 
   out += header_line(table, layouts, options);
   for (const auto& row : table.rows) out += row_line(row, table, layouts, options);
   std::string legend;
-  if (has_mark(table, Mark::best)) legend += fmt::format("{} best", kBestSign);
+  if (has_mark(table, Mark::best)) legend += fmt::format("{} {}", kBestSign, tr("best"));
   if (has_mark(table, Mark::bound)) {
-    legend += fmt::format("{}{} bound", legend.empty() ? "" : "   ", kBoundSign);
+    legend += fmt::format("{}{} {}", legend.empty() ? "" : "   ", kBoundSign, tr("bound"));
   }
   if (!legend.empty()) out += styled(legend, Style::dim, options) + "\n";
   return out;

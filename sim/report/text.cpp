@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/utf8.hpp"
+#include "report/character_width.hpp"
 
 namespace fathom::report {
 namespace {
@@ -40,15 +41,46 @@ bool is_printable(char32_t code) {
   return !control && !override_direction && code < 0x110000 && code != 0xFFFE && code != 0xFFFF;
 }
 
-// The ranges of Unicode's East Asian Width and of combining marks that names may contain.
-int width_of(char32_t code) {
-  const auto in = [code](char32_t low, char32_t high) { return code >= low && code <= high; };
-  const bool combining = in(0x0300, 0x036F) || in(0x200B, 0x200F) || in(0xFE00, 0xFE0F);
-  if (combining || in(0x20D0, 0x20FF)) return 0;
-  const bool cjk = in(0x1100, 0x115F) || in(0x2E80, 0xA4CF) || in(0xAC00, 0xD7A3) ||
-                   in(0xF900, 0xFAFF) || in(0xFE30, 0xFE6F) || in(0x20000, 0x3FFFD);
-  const bool full_width = in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6);
-  return cjk || full_width || in(0x1F300, 0x1FAFF) ? 2 : 1;
+// A character that may not begin a line, or may not end one: closing and opening punctuation of
+// Chinese and of ASCII, which Chinese text uses too (Unicode UAX #14, classes CL, CP, EX, IS, NS,
+// OP).
+constexpr std::u32string_view kNeverFirst = U"。，、；：？！）》」』】〉〕〗”’…—·～％,.;:?!)]}%";
+constexpr std::u32string_view kNeverLast = U"（《「『【〈〔〖“‘([{";
+
+bool may_break(char32_t before, char32_t after) {
+  const bool wide = character_width(before) == 2 || character_width(after) == 2;
+  return wide && kNeverFirst.find(after) == std::u32string_view::npos &&
+         kNeverLast.find(before) == std::u32string_view::npos;
+}
+
+// What stays on one line: a word, a Chinese character with the punctuation that clings to it.
+struct Piece {
+  std::string_view text;
+  bool after_blank = false;
+};
+
+std::vector<Piece> pieces_of(std::string_view text) {
+  std::vector<Piece> pieces;
+  bool blank = false;
+  char32_t last = 0;
+  while (!text.empty()) {
+    const Decoded next = decode(text);
+    const std::string_view character = text.substr(0, next.length);
+    text.remove_prefix(next.length);
+    if (next.code == ' ') {
+      blank = true;
+      continue;
+    }
+    if (pieces.empty() || blank || may_break(last, next.code)) {
+      pieces.push_back({character, blank && !pieces.empty()});
+    } else {
+      const char* begin = pieces.back().text.data();
+      pieces.back().text = {begin, pieces.back().text.size() + character.size()};
+    }
+    blank = false;
+    last = next.code;
+  }
+  return pieces;
 }
 
 // What one character contributes to a slug; empty for a separator.
@@ -109,27 +141,39 @@ int display_width(std::string_view text) {
   int width = 0;
   while (!text.empty()) {
     const Decoded next = decode(text);
-    width += next.code == kInvalid ? 1 : width_of(next.code);
+    width += next.code == kInvalid ? 1 : character_width(next.code);
     text.remove_prefix(next.length);
   }
   return width;
 }
 
+int wide_characters(std::string_view text) {
+  int count = 0;
+  while (!text.empty()) {
+    const Decoded next = decode(text);
+    count += next.code != kInvalid && character_width(next.code) == 2 ? 1 : 0;
+    text.remove_prefix(next.length);
+  }
+  return count;
+}
+
 std::vector<std::string> wrap(std::string_view text, int width) {
   std::vector<std::string> lines;
   std::string line;
+  int used = 0;
   const std::string flat = one_line(text);
-  std::string_view rest = flat;
-  for (auto start = rest.find_first_not_of(' '); start != std::string_view::npos;
-       start = rest.find_first_not_of(' ')) {
-    rest.remove_prefix(start);
-    const std::string_view word = rest.substr(0, rest.find(' '));
-    rest.remove_prefix(word.size());
-    if (!line.empty() && display_width(line) + 1 + display_width(word) > width) {
+  for (const Piece& piece : pieces_of(flat)) {
+    const int more = display_width(piece.text);
+    if (!line.empty() && used + (piece.after_blank ? 1 : 0) + more > width) {
       lines.push_back(std::exchange(line, {}));
+      used = 0;
     }
-    if (!line.empty()) line += ' ';
-    line += word;
+    if (!line.empty() && piece.after_blank) {
+      line += ' ';
+      ++used;
+    }
+    line += piece.text;
+    used += more;
   }
   if (!line.empty() || lines.empty()) lines.push_back(line);
   return lines;

@@ -21,8 +21,10 @@ std::string without_backticks(std::string_view text);  ///< for places that cann
 
 /// Columns a fixed-width terminal spends: 0 for combining marks, 2 for wide characters.
 int display_width(std::string_view text);
+int wide_characters(std::string_view text);  ///< how many of them spend 2
 
-/// Greedy lines of at most `width` columns; a longer word keeps its own line.
+/// Greedy lines of at most `width` columns; a longer word keeps its own line. Chinese breaks
+/// between any two characters, but never before closing punctuation or after opening punctuation.
 std::vector<std::string> wrap(std::string_view text, int width);
 
 /// Lower-case ASCII letters and digits; every other run is one `separator`:

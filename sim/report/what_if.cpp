@@ -13,6 +13,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::tr;
 using nlohmann::json;
 
 json or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
@@ -55,8 +56,8 @@ std::string slider_html(const WhatIfSlider& slider, const std::string& id) {
       "<span class=\"track\"><input type=\"range\" id=\"{2}\" min=\"0\" max=\"{4}\" step=\"1\" "
       "value=\"{5}\"/></span>\n"
       "<span class=\"typed\"><input type=\"number\" aria-label=\"{3}, {6}\" min=\"{7}\" "
-      "max=\"{8}\" step=\"any\" value=\"{9}\"/> <span class=\"unit\">{6}</span></span>\n"
-      "<span class=\"means\"></span>\n</div>\n",
+      "max=\"{8}\" step=\"any\" value=\"{9}\"/> <span class=\"unit\">{6}</span> <span "
+      "class=\"means\"></span></span>\n</div>\n",
       escape_html(slider.pointer),
       last == 0 ? 0.0 : static_cast<double>(own) / static_cast<double>(last), id,
       escape_html(slider.label), last, own, escape_html(slider.unit), slider.stops.front(),
@@ -94,27 +95,33 @@ std::string what_if_text(const WhatIf& block) {
 
 std::string what_if_html(const WhatIf& block, const std::string& id) {
   std::string out = fmt::format(
-      "<div class=\"what-if\" id=\"{}\">\n<p>Each move asks the program that wrote this page: its "
-      "own functions, compiled for the browser.</p>\n<noscript><p>Moving the sliders needs "
-      "script.</p></noscript>\n<fieldset class=\"dials\" disabled aria-label=\"Inputs\">\n",
-      id);
+      "<div class=\"what-if\" id=\"{}\">\n<p>{}</p>\n<noscript><p>{}</p></noscript>\n<fieldset "
+      "class=\"dials\" disabled aria-label=\"{}\">\n",
+      id,
+      tr("Each move asks the program that wrote this page: its own functions, compiled for the "
+         "browser."),
+      tr("Moving the sliders needs script."), tr("Inputs"));
   for (std::size_t i = 0; i < block.sliders.size(); ++i)
     out += slider_html(block.sliders[i], fmt::format("{}-{}", id, i));
-  out +=
-      "</fieldset>\n<p class=\"verdict\" role=\"status\" data-infeasible=\"Does not run:\" "
-      "data-refused=\"Not a question:\" data-broken=\"This browser cannot compute:\"></p>\n"
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures\">\n<table>\n"
-      "<thead><tr><th scope=\"col\">figure</th><th scope=\"col\" class=\"n\">this report</th><th "
-      "scope=\"col\" class=\"n\">now</th><th scope=\"col\" class=\"n\">difference</th></tr></thead>"
-      "\n<tbody>\n";
-  for (const WhatIfFigure& figure : block.figures) out += figure_html(figure);
   out += fmt::format(
-      "</tbody>\n</table>\n</div>\n<p class=\"tools\"><button type=\"button\" class=\"reset\" "
-      "disabled>Reset</button> <a class=\"csv\" download=\"what-if.json\" href=\"#\">Scenario of "
-      "this point</a></p>\n<pre tabindex=\"0\" aria-label=\"Command that answers this "
-      "point\"><code>{}</code></pre>\n<script type=\"application/json\">{}</script>\n</div>\n",
-      escape_html(block.command), escape_script(data(block)));
-  return out;
+      "</fieldset>\n<p class=\"verdict\" role=\"status\" data-infeasible=\"{}\" "
+      "data-refused=\"{}\" data-broken=\"{}\"></p>\n",
+      tr("Does not run:"), tr("Not a question:"), tr("This browser cannot compute:"));
+  out += fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n"
+      "<thead><tr><th scope=\"col\">{1}</th><th scope=\"col\" class=\"n\">{2}</th><th "
+      "scope=\"col\" class=\"n\">{3}</th><th scope=\"col\" class=\"n\">{4}</th></tr></thead>"
+      "\n<tbody>\n",
+      tr("Figures"), tr("figure"), tr("this report"), tr("now"), tr("difference"));
+  for (const WhatIfFigure& figure : block.figures) out += figure_html(figure);
+  return out + fmt::format(
+                   "</tbody>\n</table>\n</div>\n<p class=\"tools\"><button type=\"button\" "
+                   "class=\"reset\" disabled>{}</button> <a class=\"csv\" "
+                   "download=\"what-if.json\" href=\"#\">{}</a></p>\n<pre tabindex=\"0\" "
+                   "aria-label=\"{}\"><code>{}</code></pre>\n<script "
+                   "type=\"application/json\">{}</script>\n</div>\n",
+                   tr("Reset"), tr("Scenario of this point"), tr("Command that answers this point"),
+                   escape_html(block.command), escape_script(data(block)));
 }
 
 std::string what_if_scripts() {

@@ -8,11 +8,14 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "lang/say.hpp"
 #include "study/standard_plan.hpp"
 #include "study/trade_row.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 constexpr std::int64_t kLongestContext = std::int64_t{1} << 32;
 
@@ -88,9 +91,9 @@ void confess(const TradeRequest& request, AttentionTrade& trade) {
   const auto note = [&trade](std::string text) { trade.notes.push_back(std::move(text)); };
   note("Decode steps of sequences of equal length, one token each, without speculation.");
   note(
-      fmt::format("Prefill: one prompt per replica, in pieces of at most {:.0f} tokens, estimated, "
-                  "without queueing or cache hits.",
-                  kTradeChunk));
+      say("Prefill: one prompt per replica, in pieces of at most {:.0f} tokens, estimated, "
+          "without queueing or cache hits.",
+          kTradeChunk));
   note(
       "Roofline: the larger of FLOP over peak and bytes over bandwidth of the whole step; kernels "
       "overlap perfectly and the network is free. The estimate has measured shares of both, fixed "
@@ -105,9 +108,9 @@ void confess(const TradeRequest& request, AttentionTrade& trade) {
   }
   if (request.base.empty()) return;
   note(
-      fmt::format("Exchanged attention keeps width, depth, heads and head size of {}; nobody "
-                  "trained these models, so nothing is said about their quality.",
-                  request.base));
+      say("Exchanged attention keeps width, depth, heads and head size of {}; nobody "
+          "trained these models, so nothing is said about their quality.",
+          request.base));
   if (std::ranges::find(request.attentions, "csa+hca") != request.attentions.end()) {
     note(
         "csa+hca has the proportions of DeepSeek-V4-Pro (its config.json): one shared vector of 4 "

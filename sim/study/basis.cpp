@@ -1,4 +1,5 @@
 #include "study/basis.hpp"
+#include "lang/say.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +8,8 @@
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 template <class T>
 void add_new(std::vector<T>& list, T item) {
@@ -23,7 +26,7 @@ void add_model(Basis& basis, const model::Model& model) {
   add_new(basis.inputs, {model.path.filename().string(), model.hash});
   for (const std::string& source : model.source) add_source(basis, source);
   for (const std::string& part : model.arch.unmodelled) {
-    add_note(basis, fmt::format("{}: not modelled: {}", model.arch.name, part));
+    add_note(basis, say("{}: not modelled: {}", model.arch.name, part));
   }
 }
 
@@ -33,11 +36,11 @@ void add_cluster(Basis& basis, const hw::Cluster& cluster, bool price) {
   if (!price) return;
   const hw::Price& p = cluster.price;
   if (p.per_device_hour.value <= 0.0) {
-    add_note(basis, fmt::format("{} has no price in its profile.", cluster.id));
+    add_note(basis, say("{} has no price in its profile.", cluster.id));
   } else {
-    add_note(basis, fmt::format("{}: {:g} USD per GPU and hour ({}, {}).", cluster.id,
-                                p.per_device_hour.value, p.date, p.basis));
-    add_source(basis, fmt::format("price of {}: {}", cluster.id, p.source));
+    add_note(basis, say("{}: {:g} USD per GPU and hour ({}, {}).", cluster.id,
+                        p.per_device_hour.value, p.date, p.basis));
+    add_source(basis, say("price of {}: {}", cluster.id, p.source));
   }
 }
 

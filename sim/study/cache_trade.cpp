@@ -5,11 +5,14 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "lang/say.hpp"
 #include "model/kv_cache.hpp"
 #include "study/hardware_trade.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 // The cache does not shrink as a context grows, so bisection finds the last one that fits.
 double longest_in(const model::ArchSpec& arch, const model::KvLayout& layout, Bytes memory) {
@@ -77,7 +80,7 @@ CacheTrade trade_cache(const CacheTradeRequest& request, std::string_view where)
   }
   for (const std::string& kind : request.attentions) {
     const model::Model model = model::load_model(request.base, {.attention = kind});
-    add_row(model, fmt::format("{} with {}", model.path.stem().string(), kind), kind, where, trade);
+    add_row(model, say("{} with {}", model.path.stem().string(), kind), kind, where, trade);
   }
   for (const std::string& name : request.models) {
     const model::Model model = model::load_model(name);

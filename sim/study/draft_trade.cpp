@@ -6,11 +6,14 @@
 
 #include "core/error.hpp"
 #include "infer/serving_point.hpp"
+#include "lang/say.hpp"
 #include "study/hardware_trade.hpp"
 #include "study/standard_plan.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
 
@@ -70,20 +73,23 @@ DraftPoint point_of(infer::StepModel& m, const DraftTradeRequest& request, std::
 }
 
 void confess(const model::ArchSpec& arch, const DraftTradeRequest& request, Basis& basis) {
-  add_note(basis,
-           fmt::format("Decode steps of equal sequences at {} tokens of context; a draft is "
-                       "accepted with the same probability at every place, given that the one "
-                       "before was.",
-                       request.context_tokens));
+  add_note(basis, say("Decode steps of equal sequences at {} tokens of context; a draft is "
+                      "accepted with the same probability at every place, given that the one "
+                      "before was.",
+                      request.context_tokens));
   add_note(basis,
            "Acceptance depends on the text and is an input. Published for one draft: 85 to 90 % "
            "(DeepSeek-V3 report, section 5.4.3), 80 to 90 % (arXiv 2505.09343, section 2.3.3), "
            "92 % (TensorRT-LLM tech blog 1), 79 to 92 % (InferenceX, DeepSeek-V4-Pro).");
   if (request.drafts.back() > arch.num_nextn_predict_layers) {
-    add_note(basis, fmt::format("{} has {} MTP module{}; further drafts run it again on its own "
-                                "output. Their acceptance is lower than the first one's.",
-                                arch.name, arch.num_nextn_predict_layers,
-                                arch.num_nextn_predict_layers == 1 ? "" : "s"));
+    const std::int64_t own = arch.num_nextn_predict_layers;
+    add_note(basis,
+             own == 1 ? say("{} has {} MTP module; further drafts run it again on its own output. "
+                            "Their acceptance is lower than the first one's.",
+                            arch.name, own)
+                      : say("{} has {} MTP modules; further drafts run it again on its own output. "
+                            "Their acceptance is lower than the first one's.",
+                            arch.name, own));
   }
   add_note(basis, "Host time per step is not modelled: it favours drafts at small batches.");
 }

@@ -18,6 +18,10 @@ struct Answer {
 };
 
 Answer evaluate(const Scenario& scenario);
+/// The same for a scenario that differs from the answer's in figures of its efficiencies, in the
+/// expert load and in the workload alone: most of what evaluate() prepares is kept. The cluster is
+/// lent to the model meanwhile. An answer that was infeasible by its plan stays so.
+void evaluate_again(Scenario& scenario, Answer& answer);
 
 /// One operator of the answer's step, for tables: per rank and step.
 struct OperatorRow {

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "infer/serving_point.hpp"
+#include "lang/say.hpp"
 #include "model/params.hpp"
 #include "net/collective_time.hpp"
 #include "study/hardware_trade.hpp"
@@ -16,6 +17,8 @@
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
 
@@ -128,9 +131,9 @@ model::ArchSpec changed_experts(const model::ArchSpec& arch, const Change& chang
 }
 
 void confess(const ExpertTradeRequest& request, Basis& basis) {
-  add_note(basis, fmt::format("Decode steps of {} sequences per GPU at {} tokens of context, "
-                              "without two-batch overlap: communication is exposed.",
-                              request.sequences_per_device, request.context_tokens));
+  add_note(basis, say("Decode steps of {} sequences per GPU at {} tokens of context, "
+                      "without two-batch overlap: communication is exposed.",
+                      request.sequences_per_device, request.context_tokens));
   add_note(basis,
            "Routers other than the published one choose experts evenly and within the published "
            "groups. Changed models keep total expert width (granularity) or the arithmetic of a "

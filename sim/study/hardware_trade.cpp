@@ -8,10 +8,13 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "infer/serving_point.hpp"
+#include "lang/say.hpp"
 #include "study/standard_plan.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
 
@@ -58,10 +61,10 @@ std::optional<mapping::Plan> choose_plan(const HardwareTradeRequest& request,
 
 std::string no_plan(const HardwareTradeRequest& request) {
   if (request.devices == 0) {
-    return fmt::format("no standard plan holds a sequence of {} tokens", request.contexts.back());
+    return say("no standard plan holds a sequence of {} tokens", request.contexts.back());
   }
-  return fmt::format("no standard plan of {} devices holds a sequence of {} tokens",
-                     request.devices, request.contexts.back());
+  return say("no standard plan of {} devices holds a sequence of {} tokens", request.devices,
+             request.contexts.back());
 }
 
 struct RowAndNotes {
@@ -106,13 +109,12 @@ void confess(const HardwareTradeRequest& request, Basis& basis) {
   add_note(basis,
            "Decode steps of sequences of equal length, one token each, without speculation. "
            "Prefill: one prompt per replica at a time, without queueing or cache hits.");
-  add_note(basis,
-           fmt::format("A longer prompt passes in pieces of {} tokens.", request.chunk_tokens));
+  add_note(basis, say("A longer prompt passes in pieces of {} tokens.", request.chunk_tokens));
   add_note(basis,
            request.devices > 0
-               ? fmt::format("Every system has an instance of {} devices, cut in the usual way: "
-                             "mixture of experts DP n with EP n, dense models TP inside a node.",
-                             request.devices)
+               ? say("Every system has an instance of {} devices, cut in the usual way: "
+                     "mixture of experts DP n with EP n, dense models TP inside a node.",
+                     request.devices)
                : std::string("Every system has the smallest standard instance that holds a "
                              "sequence of the longest context (mixture of experts: DP n with EP "
                              "n; dense: TP inside a node, then pipeline stages). `fathom plan` "

@@ -4,6 +4,7 @@
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <numeric>
+#include <span>
 
 #include "core/error.hpp"
 #include "core/rng.hpp"
@@ -112,26 +113,31 @@ void slow_down(Efficiency& e, double factor) {
   e.cache_rate = e.cache_rate / factor;
 }
 
+// Whether `unit` stands in the name as a word of its own before "_per_" or at the end.
+bool names_unit(std::string_view parameter, std::string_view unit) {
+  for (auto at = parameter.find(unit); at != std::string_view::npos;
+       at = parameter.find(unit, at + 1)) {
+    if (at > 0 && parameter[at - 1] != '_') continue;
+    const std::string_view rest = parameter.substr(at + unit.size());
+    if ((rest.empty() && at > 0) || rest.starts_with("_per_")) return true;
+  }
+  return false;
+}
+
 // +1: a time or an amount of traffic, -1: a rate, 0: neither; forms name the unit of every
 // parameter (forms/form.hpp).
 int time_power(std::string_view parameter) {
   for (const std::string_view unit : {"us", "ns", "ps"}) {
-    const std::string last = "_" + std::string(unit);
-    const std::string first = std::string(unit) + "_per_";
-    if (parameter.ends_with(last) || parameter.starts_with(first) ||
-        parameter.find(last + "_per_") != std::string_view::npos)
-      return 1;
+    if (names_unit(parameter, unit)) return 1;
   }
   if (parameter.ends_with("_passes") || parameter.ends_with("_bytes")) return 1;
   return parameter.ends_with("_share") || parameter.ends_with("_gb_s") ? -1 : 0;
 }
 
 // A form's time grows by `factor` when each of its times does and each of its rates falls.
-void slow_down(hw::FittedForm& fitted, double factor) {
-  const auto ranges = forms::all_forms()[fitted.form].ranges(fitted.group);
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    const int power = time_power(ranges[i].name);
-    if (power != 0) fitted.in_step.at(i) *= power > 0 ? factor : 1.0 / factor;
+void slow_down(hw::FittedForm& fitted, std::span<const int> powers, double factor) {
+  for (std::size_t i = 0; i < powers.size(); ++i) {
+    if (powers[i] != 0) fitted.in_step.at(i) *= powers[i] > 0 ? factor : 1.0 / factor;
   }
   fitted.launch_gap *= factor;
 }
@@ -151,12 +157,8 @@ double factor_of(const Draw& draw, Cause cause, const Efficiency& e) {
   return std::exp(std::hypot(own, transfer) * of(draw, cause));
 }
 
-void vary_forms(hw::FormTable& forms, const Draw& draw, double everything) {
-  for (std::size_t use = 0; use < forms.size(); ++use) {
-    if (!forms[use]) continue;
-    const Cause cause = cause_of(static_cast<hw::FormUse>(use));
-    slow_down(*forms[use], factor_of(draw, cause, *forms[use]) * everything);
-  }
+bool same_spread(const Efficiency& a, const Efficiency& b) {
+  return a.evidence == b.evidence && a.transfer == b.transfer && a.log_sigma == b.log_sigma;
 }
 
 // The MLA core's share of the peak bounds its form (timing/fitted.cpp): both move together.
@@ -199,17 +201,54 @@ std::vector<Draw> draws(int count, std::uint64_t seed) {
   return out;
 }
 
+FormPowers form_powers(const hw::FormTable& forms) {
+  FormPowers out;
+  for (std::size_t use = 0; use < forms.size(); ++use) {
+    if (!forms[use]) continue;
+    for (const forms::ParamRange& range :
+         forms::all_forms()[forms[use]->form].ranges(forms[use]->group))
+      out.at(use).push_back(time_power(range.name));
+  }
+  return out;
+}
+
 void vary(hw::Cluster& cluster, const Draw& draw, double everything) {
+  vary(cluster, draw, form_powers(cluster.efficiency.forms), everything);
+}
+
+void vary(hw::Cluster& cluster, const Draw& draw, const FormPowers& powers, double everything) {
   for (std::size_t f = 0; f < hw::kFamilyCount; ++f) {
     const auto family = static_cast<Family>(f);
+    const Efficiency* last = nullptr;  // arithmetics of a family mostly share their spread
+    double busy = 1.0;
+    double factor = 1.0;
     for (Efficiency& e : cluster.efficiency.table[f]) {
-      const double busy = factor_of(draw, Cause::all_to_all_sm, e) * everything;
-      slow_down(e, factor_of(draw, family, e, cluster.efficiency.forms) * everything);
+      if (last == nullptr || !same_spread(*last, e)) {
+        busy = factor_of(draw, Cause::all_to_all_sm, e) * everything;
+        factor = factor_of(draw, family, e, cluster.efficiency.forms) * everything;
+      }
+      last = &e;
+      slow_down(e, factor);
       e.sm_busy_fixed_s *= busy;
       e.sm_busy_per_token_s *= busy;
     }
   }
-  vary_forms(cluster.efficiency.forms, draw, everything);
+  hw::FormTable& forms = cluster.efficiency.forms;
+  for (std::size_t use = 0; use < forms.size(); ++use) {
+    if (!forms[use]) continue;
+    const Cause cause = cause_of(static_cast<hw::FormUse>(use));
+    slow_down(*forms[use], powers.at(use), factor_of(draw, cause, *forms[use]) * everything);
+  }
+}
+
+void restore(hw::Cluster& cluster, const hw::Cluster& original) {
+  cluster.efficiency.table = original.efficiency.table;
+  hw::FormTable& forms = cluster.efficiency.forms;
+  for (std::size_t use = 0; use < forms.size(); ++use) {
+    if (!forms[use]) continue;
+    forms[use]->in_step = original.efficiency.forms[use]->in_step;
+    forms[use]->launch_gap = original.efficiency.forms[use]->launch_gap;
+  }
 }
 
 hw::Cluster at_quantile(const hw::Cluster& cluster, double q) {

@@ -38,6 +38,14 @@ std::vector<Draw> draws(int count, std::uint64_t seed);
 /// `everything` times as long. Scheduling is not linear: ask for the step again.
 void vary(hw::Cluster& cluster, const Draw& draw, double everything = 1.0);
 
+/// How each parameter of each form moves with time: +1 a time, -1 a rate, 0 neither. Worth keeping
+/// where many draws vary one cluster.
+using FormPowers = std::array<std::vector<int>, hw::kFormUseCount>;
+FormPowers form_powers(const hw::FormTable& forms);
+void vary(hw::Cluster& cluster, const Draw& draw, const FormPowers& powers, double everything);
+/// Undoes vary() on a copy of `original`, ready for the next draw.
+void restore(hw::Cluster& cluster, const hw::Cluster& original);
+
 /// Every family of kernels at the quantile q of its time, all at once: slower for q > 1/2, and
 /// slower than the quantile q of a step, in which families err independently.
 hw::Cluster at_quantile(const hw::Cluster& cluster, double q);

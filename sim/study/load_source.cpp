@@ -11,10 +11,12 @@
 #include "core/error.hpp"
 #include "core/json_io.hpp"
 #include "core/json_reader.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::study {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using Counts = std::vector<std::vector<double>>;
 
@@ -202,11 +204,11 @@ std::string describe(const LoadSource& s) {
     case LoadSource::Kind::uniform:
       return "uniform routing";
     case LoadSource::Kind::power_law:
-      return fmt::format("a power law of exponent {:g}", s.exponent);
+      return say("a power law of exponent {:g}", s.exponent);
     case LoadSource::Kind::zipf:
-      return fmt::format("Zipf's law of exponent {:g}", s.exponent);
+      return say("Zipf's law of exponent {:g}", s.exponent);
     case LoadSource::Kind::trace:
-      return fmt::format("the trace {}", s.file);
+      return say("the trace {}", s.file);
   }
   return {};
 }

@@ -8,10 +8,13 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "lang/say.hpp"
 #include "model/params.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 struct Form {
   std::string name;
@@ -111,7 +114,7 @@ void run_form(const Form& form, OperatorRoofline& out, std::string_view where) {
   const Scenario& s = out.scenario;
   if (auto reason = mapping::infeasible(form.arch, s.plan, s.cluster)) {
     if (!form.cores_only) throw InputError(fmt::format("{}/plan: {}", where, *reason));
-    out.notes.push_back(fmt::format("{}: left out, {}", form.name, *reason));
+    out.notes.push_back(say("{}: left out, {}", form.name, *reason));
     return;
   }
   Answer answer;

@@ -9,10 +9,13 @@
 #include <tuple>
 #include <utility>
 
+#include "lang/say.hpp"
 #include "model/kv_cache.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -161,16 +164,17 @@ std::string exceeded(const PlanRequest& request, const ClusterPlan& p) {
 std::string ceilings_text(const PlanRequest& request, const hw::Cluster& cluster) {
   const Targets& t = request.targets;
   std::string out = fmt::format("max_devices = {}", request.search.max_devices);
-  if (t.max_gpus) out += fmt::format(", max_gpus = {}", *t.max_gpus);
+  if (t.max_gpus) out = say("{}, max_gpus = {}", out, *t.max_gpus);
   if (t.budget_usd_per_hour) {
     const auto price = device_price(request, cluster);
-    out += fmt::format(", a budget of {:g} USD/h{}", *t.budget_usd_per_hour,
-                       price ? "" : " (no price is known: give price_usd_per_gpu_hour)");
+    out = price ? say("{}, a budget of {:g} USD/h", out, *t.budget_usd_per_hour)
+                : say("{}, a budget of {:g} USD/h (no price is known: give price_usd_per_gpu_hour)",
+                      out, *t.budget_usd_per_hour);
   }
   if (t.power_kw) {
     const bool known = cluster.device.tdp_w > 0.0;
-    out += fmt::format(", {:g} kW of devices{}", *t.power_kw,
-                       known ? "" : " (their power is not known)");
+    out = known ? say("{}, {:g} kW of devices", out, *t.power_kw)
+                : say("{}, {:g} kW of devices (their power is not known)", out, *t.power_kw);
   }
   return out;
 }

@@ -6,10 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::study {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 
 struct Figure {
@@ -76,8 +78,8 @@ PlanLabel label_of(const json& result) {
   if (out.name.empty()) out.name = request.value("model", "");
   const json& best = winner(result, "smallest");
   if (best.is_object()) {
-    out.cluster = fmt::format("{} {}, {}", best.value("devices", std::int64_t{0}),
-                              best.value("hardware", ""), best.value("serving", ""));
+    out.cluster = say("{} {}, {}", best.value("devices", std::int64_t{0}),
+                      best.value("hardware", ""), best.value("serving", ""));
   }
   return out;
 }

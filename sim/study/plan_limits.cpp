@@ -4,11 +4,13 @@
 #include <algorithm>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "study/plan_cluster.hpp"
 
 namespace fathom::study {
 namespace {
 
+using lang::say;
 using Kind = Limit::Kind;
 
 // Where growth is given up: further batches change the throughput by a hair.
@@ -45,18 +47,18 @@ class Grower {
       const Seconds tpot = point.estimate.latency * stretch();
       if (tpot > demand_.tpot) {
         out.limit.kind = Kind::tpot;
-        out.limit.text = fmt::format("{:g} sequences per replica would take {} a token", next,
-                                     format_seconds(tpot));
+        out.limit.text =
+            say("{:g} sequences per replica would take {} a token", next, format_seconds(tpot));
         return out;
       }
       if (const auto why = too_late(cluster_.prefill, point)) {
         out.limit.kind = Kind::queueing;
-        out.limit.text = fmt::format("{:g} sequences per replica would miss {}", next, *why);
+        out.limit.text = say("{:g} sequences per replica would miss {}", next, *why);
         return out;
       }
       accept(out, point, cluster_.prefill, point);
     }
-    out.limit.text = fmt::format("nothing up to {:g} sequences per replica", kMostSequences);
+    out.limit.text = say("nothing up to {:g} sequences per replica", kMostSequences);
     return out;
   }
 
@@ -78,13 +80,13 @@ class Grower {
       const Seconds ttft = ttft_with(point);
       if (ttft > demand_.ttft) {
         out.limit.kind = Kind::ttft;
-        out.limit.text = fmt::format("{:g} prompts per replica and step would give a TTFT of {}",
-                                     next, format_seconds(ttft));
+        out.limit.text = say("{:g} prompts per replica and step would give a TTFT of {}", next,
+                             format_seconds(ttft));
         return out;
       }
       if (const auto why = too_late(point, cluster_.decode)) {
         out.limit.kind = Kind::queueing;
-        out.limit.text = fmt::format("{:g} prompts per replica and step would miss {}", next, *why);
+        out.limit.text = say("{:g} prompts per replica and step would miss {}", next, *why);
         return out;
       }
       accept(out, point, point, cluster_.decode);
@@ -120,8 +122,7 @@ class Grower {
     for (std::size_t i = 0; i < s.percentiles.size(); ++i) {
       const LatencyPercentile& p = demand_.percentiles[i];
       if (s.percentiles[i].time <= p.time) continue;
-      return fmt::format("{}: {} with as many instances", name(p),
-                         format_seconds(s.percentiles[i].time));
+      return say("{}: {} with as many instances", name(p), format_seconds(s.percentiles[i].time));
     }
     return std::nullopt;
   }
@@ -183,17 +184,17 @@ struct Group {
 
 std::string one_fewer(const Group& g, double rate, double limit) {
   if (g.instances <= 1) {
-    return fmt::format("1 {} instance, busy {} of the time (limit {})", g.what,
-                       format_percent(g.utilisation), format_percent(limit));
+    return say("1 {} instance, busy {} of the time (limit {})", g.what,
+               format_percent(g.utilisation), format_percent(limit));
   }
   const auto n = static_cast<double>(g.instances);
   const double then = g.supported * (n - 1.0) / n;
   if (then >= rate) {
-    return fmt::format("{} {} instances: one fewer would miss {}", g.instances, g.what,
-                       g.bound ? fmt::format("the {} target", name(*g.bound)) : "a latency target");
+    return say("{} {} instances: one fewer would miss {}", g.instances, g.what,
+               g.bound ? say("the {} target", name(*g.bound)) : "a latency target");
   }
-  return fmt::format("{} {} instances: one fewer supports at most {} requests/s", g.instances,
-                     g.what, format_significant(then));
+  return say("{} {} instances: one fewer supports at most {} requests/s", g.instances, g.what,
+             format_significant(then));
 }
 
 // What the targets say of the cluster with one instance fewer of the phase that waits.
@@ -231,13 +232,13 @@ void explain_limits(const PlanRequest& request, ClusterPlan& plan) {
   const auto whole = [&](const Walk& g, std::int64_t n) {
     return g.best_capacity * static_cast<double>(n) * limit;
   };
-  plan.granularity = fmt::format("{}; {}",
-                                 one_fewer({"prefill", s.prefill_instances, s.prefill_utilisation,
-                                            whole(prefill, s.prefill_instances), bound},
-                                           s.requests_per_s, limit),
-                                 one_fewer({"decode", s.decode_instances, s.decode_utilisation,
-                                            whole(decode, s.decode_instances), std::nullopt},
-                                           s.requests_per_s, limit));
+  plan.granularity = say("{}; {}",
+                         one_fewer({"prefill", s.prefill_instances, s.prefill_utilisation,
+                                    whole(prefill, s.prefill_instances), bound},
+                                   s.requests_per_s, limit),
+                         one_fewer({"decode", s.decode_instances, s.decode_utilisation,
+                                    whole(decode, s.decode_instances), std::nullopt},
+                                   s.requests_per_s, limit));
 }
 
 }  // namespace fathom::study

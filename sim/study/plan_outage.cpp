@@ -1,4 +1,5 @@
 #include "study/plan_outage.hpp"
+#include "lang/say.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@
 namespace fathom::study {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 
 std::int64_t lost(std::int64_t nodes, std::int64_t per_node, const PhasePoint& point) {
@@ -37,12 +39,12 @@ std::vector<Outage> outages_of(const PlanRequest& request, const ClusterPlan& pl
     o.serves = o.missed ? std::min(1.0, headroom(demand, left)) : 1.0;
     out.push_back(std::move(o));
   };
-  const std::string which = nodes == 1 ? "a node" : std::to_string(nodes) + " nodes";
+  const std::string which = nodes == 1 ? "a node" : say("{} nodes", nodes);
   if (plan.serving == Serving::disaggregated) {
-    add(which + " of prefill lost", lost(nodes, prefill_node, plan.prefill), 0);
-    add(which + " of decode lost", 0, lost(nodes, per_node, plan.decode));
+    add(say("{} of prefill lost", which), lost(nodes, prefill_node, plan.prefill), 0);
+    add(say("{} of decode lost", which), 0, lost(nodes, per_node, plan.decode));
   } else {
-    add(which + " lost", 0, lost(nodes, per_node, plan.decode));
+    add(say("{} lost", which), 0, lost(nodes, per_node, plan.decode));
   }
   add("replaced by spare nodes", 0, 0);
   return out;

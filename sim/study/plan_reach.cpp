@@ -3,16 +3,18 @@
 #include <fmt/format.h>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::study {
 namespace {
 
+using lang::say;
+
 std::string plan_text(const PhasePoint& p) { return mapping::describe(p.plan); }
 
 std::string missed(const char* what, Seconds best, const PhasePoint& point, Seconds target) {
-  return fmt::format(
-      "{} of {} is out of reach: the best is {} ({}); relax the {} target at least to that", what,
-      format_seconds(target), format_seconds(best), plan_text(point), what);
+  return say("{} of {} is out of reach: the best is {} ({}); relax the {} target at least to that",
+             what, format_seconds(target), format_seconds(best), plan_text(point), what);
 }
 
 struct Floors {
@@ -38,13 +40,12 @@ Floors floors_of(const PairFronts& fronts) {
 std::string nothing_fits(const HardwareResult& h, const char* phase) {
   for (const Refusal& r : h.refused) {
     if (r.cause == Refusal::Cause::memory && r.phase == phase) {
-      return fmt::format("no plan runs {}; for example {}: {}", phase, mapping::describe(r.plan),
-                         r.reason);
+      return say("no plan runs {}; for example {}: {}", phase, mapping::describe(r.plan), r.reason);
     }
   }
-  if (h.refused.empty()) return fmt::format("no plan runs {}", phase);
-  return fmt::format("no plan runs {}; for example {}: {}", phase,
-                     mapping::describe(h.refused.front().plan), h.refused.front().reason);
+  if (h.refused.empty()) return say("no plan runs {}", phase);
+  return say("no plan runs {}; for example {}: {}", phase,
+             mapping::describe(h.refused.front().plan), h.refused.front().reason);
 }
 
 // Percentiles that even these phases miss without any load: only the spread of prompts is left.
@@ -61,9 +62,10 @@ std::string missed_percentiles(const PlanRequest& request, Serving serving,
   for (std::size_t i = 0; i < best.percentiles.size(); ++i) {
     const LatencyPercentile& p = idle.percentiles[i];
     if (best.percentiles[i].time <= p.time) continue;
-    out += fmt::format("{}{} of {} is out of reach: without any queue it is {} ({}); relax it",
-                       out.empty() ? "" : "; ", name(p), format_seconds(p.time),
-                       format_seconds(best.percentiles[i].time), plan_text(prefill));
+    std::string text =
+        say("{} of {} is out of reach: without any queue it is {} ({}); relax it", name(p),
+            format_seconds(p.time), format_seconds(best.percentiles[i].time), plan_text(prefill));
+    out = out.empty() ? std::move(text) : say("{}; {}", out, text);
   }
   return out;
 }
@@ -89,17 +91,22 @@ void explain_nothing(const PlanRequest& request, const HardwareResult& h, const 
     out.unreachable = missed("TTFT", ttft, *floors.prefill, *request.targets.ttft);
   }
   if (const auto limit = tpot_limit(request.targets); limit && tpot > *limit) {
-    out.unreachable +=
-        (out.unreachable.empty() ? "" : "; ") + missed("TPOT", tpot, *floors.decode, *limit);
+    std::string text = missed("TPOT", tpot, *floors.decode, *limit);
+    out.unreachable =
+        out.unreachable.empty() ? std::move(text) : say("{}; {}", out.unreachable, text);
   }
   if (out.unreachable.empty()) {
     out.unreachable = missed_percentiles(request, out.serving, *floors.prefill, *floors.decode);
   }
   if (!out.unreachable.empty()) return;
-  out.unreachable = fmt::format(
-      "each target can be met alone, but not {}within {}; raise a limit or relax a target",
-      apart ? "" : "by one plan for both phases or not ",
-      ceilings_text(request, request.hardware[h.hardware]));
+  const std::string ceilings = ceilings_text(request, request.hardware[h.hardware]);
+  out.unreachable =
+      apart
+          ? say("each target can be met alone, but not within {}; raise a limit or relax a target",
+                ceilings)
+          : say("each target can be met alone, but not by one plan for both phases or not within "
+                "{}; raise a limit or relax a target",
+                ceilings);
 }
 
 }  // namespace fathom::study

@@ -9,11 +9,14 @@
 #include "core/portable_math.hpp"
 #include "core/rng.hpp"
 #include "forms/expert_load.hpp"
+#include "lang/say.hpp"
 #include "mapping/routed_load.hpp"
 #include "net/topology.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 mapping::RouterShape router_of(const model::MoeSpec& moe) {
   return {moe.n_routed_experts, moe.num_experts_per_tok, moe.n_group, moe.topk_group};
@@ -125,15 +128,15 @@ std::string describe(const SampledLoad& load) {
   const LayerPeaks& own = used(load);
   const LayerPeaks& other = load.balanced ? load.in_order : load.eplb;
   const std::string step =
-      load.tokens ? fmt::format("{:.0f} tokens a step", *load.tokens) : "without a batch's noise";
-  return fmt::format(
+      load.tokens ? say("{:.0f} tokens a step", *load.tokens) : "without a batch's noise";
+  return say(
       "Expert load {:.3f} (slowest rank's rows over the mean, averaged over {} layers) follows "
       "from "
       "{}, {}, seed {}, experts placed {}; worst MoE layer {} at {:.3f}. {} EPLB it would be "
       "{:.3f} "
       "(worst {:.3f}, layer {}).",
       own.mean, load.layers, describe(load.source), step, load.source.seed,
-      load.balanced ? "by EPLB (" + load.policy + ")" : "in order", own.worst_layer, own.worst,
+      load.balanced ? say("by EPLB ({})", load.policy) : "in order", own.worst_layer, own.worst,
       load.balanced ? "Without" : "With", other.mean, other.worst, other.worst_layer);
 }
 

@@ -6,12 +6,15 @@
 #include <nlohmann/json.hpp>
 
 #include "infer/serving_point.hpp"
+#include "lang/say.hpp"
 #include "model/params.hpp"
 #include "model/tensors.hpp"
 #include "study/standard_plan.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
 
@@ -190,7 +193,7 @@ void choose_plan(const TradeSubject& subject, const TradeSetting& s,
   const double context = context_to_hold(arch, s.request);
   row.plan = smallest_plan(arch, s.cluster, options_for(arch, s.layout), context);
   if (!row.plan) {
-    row.infeasible = fmt::format("no standard plan holds a sequence of {:.0f} tokens", context);
+    row.infeasible = say("no standard plan holds a sequence of {:.0f} tokens", context);
   }
 }
 

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "validate/validate_page.hpp"
 
 namespace fathom::validate {
 namespace {
 
+using lang::say;
 using namespace report;
 
 struct DayFigure {
@@ -56,24 +58,23 @@ Note what_differs(const ProductionDay& day, const DayEstimate& e) {
   if (e.implied_prefill_per_node <= 0.0) {
     return {NoteKind::info, "Decode alone takes more nodes than were published."};
   }
-  return {
-      NoteKind::info,
-      fmt::format("At full load {} nodes would have computed the day's missed tokens. {} of the "
-                  "published nodes are left for prefill beside our decode nodes, so they ran "
-                  "at {:.0f} % of our capacity. Peaks, spare nodes and the lengths of prompts "
-                  "lie behind that share; the source does not give them.",
-                  format_significant(e.prefill_nodes, 3),
-                  format_significant(day.published_nodes - e.decode_nodes, 3),
-                  100.0 * e.implied_prefill_per_node / e.prefill_per_node)};
+  return {NoteKind::info,
+          say("At full load {} nodes would have computed the day's missed tokens. {} of the "
+              "published nodes are left for prefill beside our decode nodes, so they ran "
+              "at {:.0f} % of our capacity. Peaks, spare nodes and the lengths of prompts "
+              "lie behind that share; the source does not give them.",
+              format_significant(e.prefill_nodes, 3),
+              format_significant(day.published_nodes - e.decode_nodes, 3),
+              100.0 * e.implied_prefill_per_node / e.prefill_per_node)};
 }
 
 }  // namespace
 
 std::vector<Block> day_section(const DayReport& report) {
   const DayEstimate& e = report.estimate;
-  std::vector<Block> blocks{Heading{.text = "A production day: " + report.day.name}};
+  std::vector<Block> blocks{Heading{.text = say("A production day: {}", report.day.name)}};
   if (!e.infeasible.empty()) {
-    blocks.emplace_back(Note{NoteKind::warning, "The day cannot run: " + e.infeasible});
+    blocks.emplace_back(Note{NoteKind::warning, say("The day cannot run: {}", e.infeasible)});
     return blocks;
   }
   Table table{.title = "Nodes, cost and income: ours at full load, published as it was",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "study/evaluate.hpp"
 
 namespace fathom::validate {
@@ -16,10 +17,16 @@ std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenari
   std::vector<double> latency;
   std::vector<double> per_device;
   const Setup setup{scenario};
+  Variations variations{setup};
+  std::optional<study::Answer> answer;
   for (const Draw& draw : draws(count, kSeed)) {
-    const Setup drawn = varied(setup, draw, {});
-    const study::Answer answer = study::evaluate(std::get<study::Scenario>(drawn));
-    const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
+    auto& drawn = std::get<study::Scenario>(variations.at(draw, {}));
+    if (answer) {
+      study::evaluate_again(drawn, *answer);
+    } else {
+      answer = study::evaluate(drawn);
+    }
+    const auto* estimate = std::get_if<infer::InferEstimate>(&answer->outcome);
     if (estimate == nullptr) return std::nullopt;
     latency.push_back(estimate->latency.value);
     per_device.push_back(estimate->per_device.value);
@@ -29,7 +36,7 @@ std::optional<EstimateInterval> estimate_interval(const study::Scenario& scenari
 }
 
 std::string describe(const EstimateInterval& interval, bool decode) {
-  return fmt::format(
+  return lang::say(
       "p10 to p90 for the errors of kernel times: {} {} to {}, {} to {} tokens/s per device. "
       "Efficiencies taken from another device count with the error that such transfers have; load, "
       "batch and software are as given.",
@@ -43,9 +50,9 @@ report::LanePlot interval_plot(const EstimateInterval& interval,
                                const infer::InferEstimate& estimate) {
   const bool decode = estimate.phase == model::Phase::decode;
   report::LanePlot plot{
-      .title = fmt::format("Between p10 and p90 the {} is {} to {}", decode ? "TPOT" : "TTFT",
-                           format_seconds(Seconds{interval.latency_s.p10}),
-                           format_seconds(Seconds{interval.latency_s.p90})),
+      .title = lang::say("Between p10 and p90 the {} is {} to {}", decode ? "TPOT" : "TTFT",
+                         format_seconds(Seconds{interval.latency_s.p10}),
+                         format_seconds(Seconds{interval.latency_s.p90})),
       .x = {.label = "of the estimate", .unit = "%"},
       .lane_label = "figure",
       .lanes = {decode ? "TPOT" : "TTFT", "tokens/s per GPU"},

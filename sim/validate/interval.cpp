@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "core/error.hpp"
 
@@ -50,25 +51,59 @@ struct VaryWorkload {
   void operator()(infer::PrefillQuery& q) const { q.prompts *= batch(); }
 };
 
-void vary(study::Scenario& scenario, const Draw& draw, Unknowns unknowns) {
-  study::vary(scenario.cluster, draw, software_factor(draw, unknowns));
-  vary_load(scenario.plan, draw, unknowns);
-  std::visit(VaryWorkload{draw, unknowns}, scenario.workload);
+// The parts of a set-up that draws move: scenarios, or a cluster by itself.
+template <class Scenario, class Cluster>
+struct Movable {
+  std::vector<Scenario*> scenarios;
+  std::vector<Cluster*> clusters;  // those of the scenarios first
+};
+
+template <class AnySetup>
+auto movable(AnySetup& setup) {
+  constexpr bool fixed = std::is_const_v<AnySetup>;
+  using Scenario = std::conditional_t<fixed, const study::Scenario, study::Scenario>;
+  using Cluster = std::conditional_t<fixed, const hw::Cluster, hw::Cluster>;
+  Movable<Scenario, Cluster> out;
+  if (auto* scenario = std::get_if<study::Scenario>(&setup)) out.scenarios = {scenario};
+  if (auto* day = std::get_if<ProductionDay>(&setup)) out.scenarios = {&day->prefill, &day->decode};
+  for (Scenario* scenario : out.scenarios) out.clusters.push_back(&scenario->cluster);
+  if (auto* kernels = std::get_if<OperatorSetup>(&setup)) out.clusters = {&kernels->cluster};
+  return out;
+}
+
+void vary(Setup& setup, const Draw& draw, Unknowns unknowns,
+          const std::vector<study::FormPowers>& powers) {
+  const auto parts = movable(setup);
+  for (std::size_t i = 0; i < parts.clusters.size(); ++i)
+    study::vary(*parts.clusters[i], draw, powers[i], software_factor(draw, unknowns));
+  for (study::Scenario* scenario : parts.scenarios) {
+    vary_load(scenario->plan, draw, unknowns);
+    std::visit(VaryWorkload{draw, unknowns}, scenario->workload);
+  }
 }
 
 }  // namespace
 
 Setup varied(const Setup& setup, const Draw& draw, Unknowns unknowns) {
-  Setup out = setup;
-  if (auto* scenario = std::get_if<study::Scenario>(&out)) {
-    vary(*scenario, draw, unknowns);
-  } else if (auto* kernels = std::get_if<OperatorSetup>(&out)) {
-    study::vary(kernels->cluster, draw, software_factor(draw, unknowns));
-  } else if (auto* day = std::get_if<ProductionDay>(&out)) {
-    vary(day->prefill, draw, unknowns);
-    vary(day->decode, draw, unknowns);
+  return Variations{setup}.at(draw, unknowns);
+}
+
+Variations::Variations(const Setup& setup) : original_(setup), varied_(setup) {
+  for (const hw::Cluster* cluster : movable(varied_).clusters)
+    powers_.push_back(study::form_powers(cluster->efficiency.forms));
+}
+
+Setup& Variations::at(const Draw& draw, Unknowns unknowns) {
+  const auto from = movable(original_);
+  const auto to = movable(varied_);
+  for (std::size_t i = 0; i < to.clusters.size(); ++i)
+    study::restore(*to.clusters[i], *from.clusters[i]);
+  for (std::size_t i = 0; i < to.scenarios.size(); ++i) {
+    to.scenarios[i]->plan.expert_load = from.scenarios[i]->plan.expert_load;
+    to.scenarios[i]->workload = from.scenarios[i]->workload;
   }
-  return out;
+  vary(varied_, draw, unknowns, powers_);
+  return varied_;
 }
 
 double shape_factor(const Draw& draw) { return std::exp(kShapeSigma * of(draw, Cause::shape)); }

@@ -29,6 +29,19 @@ using Unknowns = std::bitset<kUnknownNames.size()>;
 /// draw moves the efficiencies and the step is scheduled again.
 Setup varied(const Setup& setup, const Draw& draw, Unknowns unknowns);
 
+/// varied() of one set-up draw after draw, without copying what no draw moves.
+class Variations {
+ public:
+  explicit Variations(const Setup& setup);
+  /// Changed in place, until the next call.
+  Setup& at(const Draw& draw, Unknowns unknowns);
+
+ private:
+  const Setup& original_;
+  Setup varied_;
+  std::vector<study::FormPowers> powers_;  // per cluster
+};
+
 /// A ratio of two set-ups errs in each by what their shapes do not share, even where a family's
 /// error cancels.
 double shape_factor(const Draw& draw);

@@ -93,10 +93,13 @@ double of_estimate(const study::Scenario& scenario, const study::Answer& answer,
   }
 }
 
-Predicted of(const study::Scenario& scenario, std::string_view name) {
-  const study::Answer answer = study::evaluate(scenario);
+Predicted of(const study::Scenario& scenario, const study::Answer& answer, std::string_view name) {
   if (const auto* reason = std::get_if<infer::Infeasible>(&answer.outcome)) return *reason;
   return of_estimate(scenario, answer, name);
+}
+
+Predicted of(const study::Scenario& scenario, std::string_view name) {
+  return of(scenario, study::evaluate(scenario), name);
 }
 
 Predicted of(const ModelSetup& setup, std::string_view name) {
@@ -153,6 +156,17 @@ Shares normalised(Shares shares) {
 
 Predicted quantity(const Setup& setup, std::string_view name) {
   return std::visit([name](const auto& s) { return of(s, name); }, setup);
+}
+
+Predicted quantity(Setup& setup, std::string_view name, std::optional<study::Answer>& kept) {
+  auto* scenario = std::get_if<study::Scenario>(&setup);
+  if (scenario == nullptr) return quantity(setup, name);
+  if (kept) {
+    study::evaluate_again(*scenario, *kept);
+  } else {
+    kept = study::evaluate(*scenario);
+  }
+  return of(*scenario, *kept, name);
 }
 
 Shares evidence_shares(const Setup& setup) {

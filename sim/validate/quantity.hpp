@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "hw/provenance.hpp"
 #include "infer/serving_point.hpp"
+#include "study/evaluate.hpp"
 #include "validate/setup.hpp"
 
 namespace fathom::validate {
@@ -22,6 +24,8 @@ using Predicted = std::variant<double, infer::Infeasible>;
 ///   day        a JSON pointer into the day's estimate
 /// InputError for a name that the set-up does not have.
 Predicted quantity(const Setup& setup, std::string_view name);
+/// The same for one set-up draw after draw (Variations): `kept` is what the last one left.
+Predicted quantity(Setup& setup, std::string_view name, std::optional<study::Answer>& kept);
 
 /// Share of operator time by what its efficiency rests on; empty set-ups (models) have none.
 std::array<double, hw::kEvidenceCount> evidence_shares(const Setup& setup);

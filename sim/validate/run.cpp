@@ -16,34 +16,53 @@
 namespace fathom::validate {
 namespace {
 
-// The row's number for one state of its set-ups.
-Predicted value_of(const Row& row, const Setup& setup, const Setup* other) {
-  const Predicted first = quantity(setup, row.measure.quantity);
-  if (other == nullptr || std::holds_alternative<infer::Infeasible>(first)) {
+// The row's number, from those of its set-ups; `second` is empty where there is only one.
+Predicted combined(const Row& row, const Predicted& first, const std::optional<Predicted>& second) {
+  if (!second || std::holds_alternative<infer::Infeasible>(first)) {
     if (const auto* number = std::get_if<double>(&first)) return row.scale * *number;
     return first;
   }
-  const Predicted second = quantity(*other, row.other->quantity);
-  if (std::holds_alternative<infer::Infeasible>(second)) return second;
+  if (std::holds_alternative<infer::Infeasible>(*second)) return *second;
   const double a = std::get<double>(first);
-  const double b = std::get<double>(second);
+  const double b = std::get<double>(*second);
   if (row.relation == Relation::divided_by) return row.scale * (a / b);
   return row.scale * (a + (row.relation == Relation::minus ? -row.weight : row.weight) * b);
 }
 
 Predicted value_of(const Row& row) {
-  return value_of(row, row.measure.setup, row.other ? &row.other->setup : nullptr);
+  std::optional<Predicted> second;
+  if (row.other) second = quantity(row.other->setup, row.other->quantity);
+  return combined(row, quantity(row.measure.setup, row.measure.quantity), second);
 }
+
+// One side of a row, draw after draw.
+class Side {
+ public:
+  Side(const Measure& measure, Unknowns unknowns)
+      : measure_(measure), unknowns_(unknowns), variations_(measure.setup) {}
+
+  Predicted at(const Draw& draw) {
+    return quantity(variations_.at(draw, unknowns_), measure_.quantity, kept_);
+  }
+
+ private:
+  const Measure& measure_;
+  Unknowns unknowns_;
+  Variations variations_;
+  std::optional<study::Answer> kept_;
+};
 
 std::optional<Interval> interval(const Row& row, const std::vector<Draw>& sample) {
   std::vector<double> values;
   values.reserve(sample.size());
+  Side first{row.measure, row.unknowns};
+  std::optional<Side> other;
+  if (row.other) other.emplace(*row.other, row.unknowns);
   for (const Draw& draw : sample) {
     // one draw for both sides of a ratio: what they share cancels
-    const Setup setup = varied(row.measure.setup, draw, row.unknowns);
-    std::optional<Setup> other;
-    if (row.other) other = varied(row.other->setup, draw, row.unknowns);
-    const Predicted value = value_of(row, setup, other ? &*other : nullptr);
+    std::optional<Predicted> second;
+    if (other) second = other->at(draw);
+    const Predicted value = combined(row, first.at(draw), second);
     // a larger batch may not fit; the rest of the sample still says how wide the answer is
     const auto* number = std::get_if<double>(&value);
     if (number == nullptr) continue;

@@ -6,10 +6,12 @@
 #include <cmath>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::validate {
 namespace {
 
+using lang::say;
 using namespace report;
 
 constexpr std::size_t kWorstRows = 12;
@@ -91,7 +93,7 @@ std::vector<Cell> summary_cells(std::string label, const CategorySummary& s) {
   Cell inside{"-"};
   if (s.with_interval > 0) {
     inside = Cell{static_cast<double>(s.inside_interval) / static_cast<double>(s.with_interval)};
-    inside.shown = fmt::format("{} of {}", s.inside_interval, s.with_interval);
+    inside.shown = say("{} of {}", s.inside_interval, s.with_interval);
   }
   return {std::move(label), s.rows,         s.outside,     s.gaps, plain(s.median),
           plain(s.p90),     plain(s.worst), share(s.bias), inside};
@@ -138,8 +140,8 @@ bool end_to_end(Category category) {
 
 // Rows with a time model; counts and bounds lie on the diagonal anyway.
 Plot parity_plot(const LedgerReport& report) {
-  Plot plot{.title = fmt::format("Predicted against published: median error {:.1f} %",
-                                 100.0 * report.timed.median),
+  Plot plot{.title = say("Predicted against published: median error {:.1f} %",
+                         100.0 * report.timed.median),
             .x = {.label = "published, in the row's unit", .scale = AxisScale::log},
             .y = {.label = "predicted", .scale = AxisScale::log},
             .references = {{.kind = ReferenceKind::diagonal, .value = 1.0, .label = "equal"}}};
@@ -225,10 +227,9 @@ Details set_ups(const LedgerReport& report) {
 }
 
 Details gaps(const LedgerReport& report) {
-  Table table{
-      .title = fmt::format("{} published results that cannot be asked for yet", report.gaps.size()),
-      .columns = {text_column("row"), text_column("category"), text_column("claim"),
-                  text_column("why not"), text_column("source")}};
+  Table table{.title = say("{} published results that cannot be asked for yet", report.gaps.size()),
+              .columns = {text_column("row"), text_column("category"), text_column("claim"),
+                          text_column("why not"), text_column("source")}};
   for (const Gap& gap : report.gaps)
     table.rows.push_back({gap.id, name(gap.category), gap.claim, gap.reason, gap.source});
   return {.summary = "Not expressible", .blocks = {Block{std::move(table)}}};
@@ -238,7 +239,7 @@ std::string finding(const LedgerReport& r) {
   const double share = r.timed.with_interval > 0 ? static_cast<double>(r.timed.inside_interval) /
                                                        static_cast<double>(r.timed.with_interval)
                                                  : 0.0;
-  return fmt::format(
+  return say(
       "{} published results: {} outside of their tolerance; where time is predicted ({} rows) the "
       "median error is {:.1f} %, p90 {:.1f} %, and {:.0f} % lie inside the 80 % interval; {} more "
       "cannot be expressed",

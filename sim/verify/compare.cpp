@@ -1,4 +1,5 @@
 #include "verify/compare.hpp"
+#include "lang/say.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,6 +12,7 @@
 namespace fathom::verify {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 
 // A case that warns of flipped rounding cells passes while few cells differ and the rest is equal:
@@ -78,7 +80,7 @@ void judge(Comparison& c, const Expectation& e, const Reals& got, const Reals& w
   const auto count = static_cast<double>(want.values.size());
   c.pass = static_cast<double>(c.outside) <= kFlippedShare * count &&
            sum / count <= kFlippedMean * std::max(largest(want.values), 1.0);
-  c.note = fmt::format("{} of {} cells flipped", c.outside, want.values.size());
+  c.note = say("{} of {} cells flipped", c.outside, want.values.size());
 }
 
 template <class T>
@@ -95,8 +97,8 @@ Comparison compare_tensor(const GoldenCase& golden, const Expectation& e,
     c.note = "no kernel produces it";
   } else if (got->shape != want.shape) {
     c.outside = c.elements;
-    c.note = fmt::format("shape ({}), expected ({})", fmt::join(got->shape, ", "),
-                         fmt::join(want.shape, ", "));
+    c.note =
+        say("shape ({}), expected ({})", fmt::join(got->shape, ", "), fmt::join(want.shape, ", "));
   } else {
     judge(c, e, *got, want);
   }

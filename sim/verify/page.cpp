@@ -1,4 +1,5 @@
 #include "verify/page.hpp"
+#include "lang/say.hpp"
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 namespace fathom::verify {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using namespace report;
 
@@ -88,11 +90,11 @@ Summary summarize(const std::vector<CaseReport>& cases) {
 }
 
 std::string text(const Summary& s) {
-  std::string out = fmt::format("{} cases: {} passed, {} failed", s.cases, s.passed, s.failed);
-  if (s.unknown > 0) out += fmt::format(", {} of unknown kind", s.unknown);
-  if (s.unreadable > 0) out += fmt::format(", {} unreadable", s.unreadable);
-  return out + fmt::format("; {} tensors compared, {} outside of their tolerance", s.tensors,
-                           s.tensors_failed);
+  std::string out = say("{} cases: {} passed, {} failed", s.cases, s.passed, s.failed);
+  if (s.unknown > 0) out = say("{}, {} of unknown kind", out, s.unknown);
+  if (s.unreadable > 0) out = say("{}, {} unreadable", out, s.unreadable);
+  return say("{}; {} tensors compared, {} outside of their tolerance", out, s.tensors,
+             s.tensors_failed);
 }
 
 Document page(const std::vector<CaseReport>& cases, bool failures_only) {

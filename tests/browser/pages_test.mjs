@@ -13,9 +13,10 @@ const kSlowest = 200;         // ms from an input to the pixels it changes
 const kHostile = `</script><script>window.owned = 1</script> "q" 'q' \u202eRTL =1`;
 const folder = mkdtempSync(join(tmpdir(), "fathom-pages-"));
 let broken = 0;
+let language = "en";  // of the pages that are made and opened
 
 function law(text, holds, detail = "") {
-  console.log(`${holds ? "ok  " : "FAIL"} ${text}${detail === "" ? "" : ` (${detail})`}`);
+  console.log(`${holds ? "ok  " : "FAIL"} ${language} ${text}${detail === "" ? "" : ` (${detail})`}`);
   if (!holds) ++broken;
 }
 function run(...words) {
@@ -42,20 +43,20 @@ function sweepOf50000() {
   run("sweep", "sweep.json", "-o", "sweep.db");
 }
 
+function makePage(name, ...words) { run(...words, "--format", "html", "-o", `${name}.${language}.html`, "--lang", language); }
 function makePages() {
-  run("estimate", example("deepseek-v3-h800-decode.json"), "--format", "html", "-o", "estimate.html");
-  run("compare", "--format", "html", "-o", "compare.html");
-  run("roofline", "--model", "deepseek-v3", "--hardware", "h800", "--format", "html", "-o", "roofline.html");
-  run("plan", example("plan-deepseek-v3.json"), "--format", "html", "-o", "plan.html");
-  sweepOf50000();
+  makePage("estimate", "estimate", example("deepseek-v3-h800-decode.json"));
+  makePage("compare", "compare");
+  makePage("roofline", "roofline", "--model", "deepseek-v3", "--hardware", "h800");
+  makePage("plan", "plan", example("plan-deepseek-v3.json"));
   const begin = process.hrtime.bigint();
-  run("report", "sweep.db", "--format", "html", "-o", "sweep.html");
+  makePage("sweep", "report", "sweep.db");
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
   law("a page of 50,000 points is written within a second or little more", seconds < 3, `${seconds.toFixed(2)} s`);
 }
 
 const kPages = ["estimate", "compare", "roofline", "plan", "sweep"];
-const url = (name) => pathToFileURL(join(folder, name + ".html")).href;
+const url = (name) => pathToFileURL(join(folder, `${name}.${language}.html`)).href;
 const frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
 
 // The share of a canvas that differs from its first pixel.
@@ -71,22 +72,37 @@ const kInk = `(canvas) => {
 async function everyPage(browser, name) {
   const page = await browser.page(1280, 900, "light");
   await page.open(url(name));
-  const size = statSync(join(folder, name + ".html")).size;
+  const size = statSync(join(folder, `${name}.${language}.html`)).size;
   law(`${name}: a page is at most 3 MB`, size <= kLargestPage, `${(size / 1e6).toFixed(2)} MB`);
   law(`${name}: nothing moves while it loads`, await page.run("window.shifted") < 0.01, String(await page.run("window.shifted")));
   const canvases = await page.run(`[...document.querySelectorAll("canvas")].map(${kInk})`);
-  const figures = await page.run(`document.querySelectorAll("figure").length`);
+  const figures = await page.run(`document.querySelectorAll("figure .chart").length`);
   law(`${name}: every figure is drawn`, canvases.length >= figures && canvases.every((ink) => ink > 0.005), canvases.map((c) => c.toFixed(3)).join(" "));
+  const lanes = await page.run(`[...document.querySelectorAll(".lanes > svg")].map((svg) => svg.querySelectorAll(".span").length)`);
+  law(`${name}: every figure of lanes has bars`, lanes.every((bars) => bars > 0), lanes.join(" "));
   law(`${name}: the library is there once if there is a figure`,
-      (readFileSync(join(folder, name + ".html"), "utf8").match(/Chart\.js v\d/g) ?? []).length === (figures > 0 ? 1 : 0));
+      (readFileSync(join(folder, `${name}.${language}.html`), "utf8").match(/Chart\.js v\d/g) ?? []).length === (figures > 0 ? 1 : 0));
   law(`${name}: every picture says in words what it shows`,
       await page.run(`[...document.querySelectorAll("canvas, svg[role=img]")].every((e) => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))`));
   law(`${name}: text of the input is no markup`, await page.run("window.owned === undefined"));
+  await words(page, name);
   await theme(page, name);
   await anchor(page, name);
   await printed(page, name);
   law(`${name}: the console stays empty and nothing is fetched`, page.faults.length === 0, page.faults.slice(0, 3).join(" | "));
   await page.close();
+}
+
+// The page's own words and its scripts' are in its language.
+async function words(page, name) {
+  const expected = { en: ["en", "Theme: auto", /Produced by/], zh: ["zh-CN", "主题：自动", /生成/] }[language];
+  const found = await page.run(`[document.documentElement.lang, document.getElementById("theme").textContent,
+    document.getElementById("provenance").textContent]`);
+  law(`${name}: the page speaks its language`, found[0] === expected[0] && found[1] === expected[1] && expected[2].test(found[2]), found.slice(0, 2).join(" "));
+  const left = await page.run(`[...document.querySelectorAll(".tools, .tools *, figcaption b, .explorer .bar, .explorer .choose label, .explorer summary")]
+    .flatMap((e) => [...e.childNodes]).filter((n) => n.nodeType === 3).map((n) => n.data.trim())
+    .filter((t) => /^(Filter|Figure|Table|best|bound|Clear filters|Columns shown|colour|show the)\\b/.test(t))`);
+  law(`${name}: no word of the page is of another language`, (left.length > 0) === (language === "en"), left.slice(0, 5).join(" | "));
 }
 
 async function theme(page, name) {
@@ -290,7 +306,7 @@ async function hover(page) {
       await page.mouse("mouseMoved", box[0] + box[2] * share, box[1] + box[3] * (1 - share));
       text = await page.run(`(() => { const t = document.querySelector(".${view} .tip"); return t && !t.hidden ? t.textContent : ""; })()`);
     }
-    law(`pointing into the ${view} shows a point's inputs and results`, /point\d+/.test(text) && text.includes("tpot_s"), text.slice(0, 60));
+    law(`pointing into the ${view} shows a point's inputs and results`, /(point|点)\d+/.test(text) && text.includes("TPOT"), text.slice(0, 60));
   }
 }
 
@@ -300,7 +316,7 @@ async function screenshots(browser) {
     for (const name of kPages) {
       const page = await browser.page(width, 900, scheme);
       await page.open(url(name));
-      await page.screenshot(join(shots, `${name}-${look}.png`));
+      await page.screenshot(join(shots, `${name}-${language}-${look}.png`));
       law(`${name}, ${look}: the page is no wider than the window`, await page.run("document.documentElement.scrollWidth") <= width,
           String(await page.run("document.documentElement.scrollWidth")));
       await page.close();
@@ -308,15 +324,18 @@ async function screenshots(browser) {
   }
 }
 
-makePages();
+sweepOf50000();
 const browser = new Browser(chromium);
 try {
-  for (const name of kPages) await everyPage(browser, name);
-  await withoutScript(browser);
-  await chart(browser);
-  await tables(browser);
-  await explorer(browser);
-  if (shots) await screenshots(browser);
+  for (language of ["en", "zh"]) {
+    makePages();
+    for (const name of kPages) await everyPage(browser, name);
+    await withoutScript(browser);
+    await chart(browser);
+    await tables(browser);
+    await explorer(browser);
+    if (shots) await screenshots(browser);
+  }
 } finally {
   await browser.close();
   if (existsSync(folder) && !process.env.FATHOM_KEEP_PAGES) rmSync(folder, { recursive: true });

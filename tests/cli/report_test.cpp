@@ -27,11 +27,15 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("rendered reports are what their specs give today", "[cli][golden]") {
   const std::string name = GENERATE("capacity", "compare-attention");
-  const Run run = fathom({"report", name, "--format", "markdown"});
+  const std::string language = GENERATE("en", "zh");
+  std::vector<std::string> arguments{"report", name, "--format", "markdown"};
+  if (language != "en") arguments.insert(arguments.end(), {"--lang", language});
+  const Run run = fathom(arguments);
   CAPTURE(run.err);
   REQUIRE(run.code == 0);
   const std::string found = without_version(run.out);
-  const std::string path = source_file("reports/rendered/" + name + ".md");
+  const std::string path =
+      source_file("reports/rendered/" + name + (language == "en" ? ".md" : "." + language + ".md"));
   if (const char* update = std::getenv("FATHOM_UPDATE_GOLDEN"); update && *update == '1') {
     write_file(path, found);
   }

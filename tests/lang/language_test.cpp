@@ -3,6 +3,7 @@
 #include <string>
 
 #include "catch.hpp"
+#include "lang/catalogue.hpp"
 #include "lang/say.hpp"
 
 using namespace fathom;

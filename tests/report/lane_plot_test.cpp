@@ -5,6 +5,7 @@
 #include "report/csv.hpp"
 #include "report/html.hpp"
 #include "report/markdown.hpp"
+#include "report/plot_labels.hpp"
 #include "report/terminal.hpp"
 #include "samples.hpp"
 
@@ -78,6 +79,20 @@ TEST_CASE("the data of lanes has a row per bar and per mark", "[report][lanes]")
         std::vector<std::string>{"lane", "what", "kind", "from_us", "to_us", "bound"});
   CHECK(*number(table.rows[0][4]) == 12.5);
   CHECK(*number(table.rows[2][3]) == 11);
+}
+
+TEST_CASE("a name that is too long ends in an ellipsis, between characters", "[report][lanes]") {
+  const std::string name(10'000, 'x');
+  CHECK(elided("short", 100, 12) == "short");
+  const std::string cut = elided(name, 100, 12);
+  CHECK(text_width(cut, 12) <= 100);
+  CHECK(cut.ends_with("…"));
+  CHECK(elided("ééééééééééééé", 40, 12).size() % 2 ==
+        1);  // two bytes each, and three of the ellipsis
+  LanePlot plot = two_bars(1, 1);
+  plot.lanes = plot.groups = {name};
+  plot.bars[0].label = name;
+  CHECK_FALSE(contains(render_svg(plot), "\"-"));  // nothing has a negative place or size
 }
 
 TEST_CASE("a bar outside of the lanes is a bug", "[report][lanes]") {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "report/character_width.hpp"
 
 using namespace fathom::report;
 
@@ -41,6 +42,58 @@ TEST_CASE("wrapped lines keep every word and the width", "[report][text]") {
   }
   CHECK(joined == text);
   CHECK(wrap("incomprehensibilities", 5) == std::vector<std::string>{"incomprehensibilities"});
+}
+
+TEST_CASE("characters are as wide as Unicode's East Asian Width says", "[report][text]") {
+  CHECK(character_width(U'a') == 1);
+  CHECK(character_width(U'×') == 1);  // ambiguous
+  CHECK(character_width(U'…') == 1);
+  CHECK(character_width(U'中') == 2);
+  CHECK(character_width(U'。') == 2);
+  CHECK(character_width(U'：') == 2);  // fullwidth
+  CHECK(character_width(U'ｱ') == 1);   // halfwidth
+  CHECK(character_width(U'한') == 2);
+  CHECK(character_width(0x303F) == 1);  // the half-fill space among the CJK symbols
+  CHECK(character_width(0x20000) == 2);
+  CHECK(character_width(0x1F600) == 2);
+  CHECK(character_width(0x0301) == 0);
+}
+
+TEST_CASE("Chinese is wrapped between characters and keeps every one", "[report][text]") {
+  const std::string text =
+      "预填充与解码分离时,两个阶段放在不同的实例上。每个实例(64 块 GPU)各有一份模型。";
+  for (int width = 6; width < 40; ++width) {
+    std::string joined;
+    for (const std::string& line : wrap(text, width)) {
+      CAPTURE(width, line);
+      CHECK(display_width(line) <= width);
+      joined += line;
+    }
+    std::string without_blanks = text;
+    std::erase(without_blanks, ' ');
+    std::erase(joined, ' ');
+    CHECK(joined == without_blanks);
+  }
+}
+
+TEST_CASE("a line never begins with closing punctuation or ends with opening", "[report][text]") {
+  const std::string text = "显存(HBM)、带宽,以及「时延」:都有上限。那么呢？（见表 3）；其余不计……";
+  for (int width = 6; width < 30; ++width) {
+    for (const std::string& line : wrap(text, width)) {
+      CAPTURE(width, line);
+      for (const char* never_first : {"。", "、", ",", ":", "）", ")", "」", "？", "；", "…"})
+        CHECK_FALSE(line.starts_with(never_first));
+      for (const char* never_last : {"(", "「", "（"}) CHECK_FALSE(line.ends_with(never_last));
+    }
+  }
+}
+
+TEST_CASE("Latin words stay whole beside Chinese", "[report][text]") {
+  for (const std::string& line : wrap("模型DeepSeek-V3在H800上解码", 10)) {
+    CAPTURE(line);
+    CHECK(
+        (line.find("DeepSeek-V3") != std::string::npos || line.find("Deep") == std::string::npos));
+  }
 }
 
 TEST_CASE("slugs are lower-case ASCII words", "[report][text]") {

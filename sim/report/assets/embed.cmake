@@ -1,5 +1,5 @@
 # cmake -DOUTPUT=assets.cpp -DINPUTS="page.css|plot.css" -DLIBRARY=chart.min.js -P embed.cmake
-# Writes one function per file, page.css -> page_css(). LIBRARY, which may be empty, becomes
+# Writes one function per file, page.css -> page_css(), without indentation. LIBRARY, which may be empty, becomes
 # chart_library(), and the version in its first lines chart_library_version().
 include(${CMAKE_CURRENT_LIST_DIR}/../../../cmake/EmbedText.cmake)
 function(embed name text)

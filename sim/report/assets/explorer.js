@@ -65,8 +65,8 @@
     var cell = -1;
 
     var status = element("output", { "aria-live": "polite" });
-    var reset = element("button", { type: "button", text: "Clear filters" });
-    var csv = element("a", { class: "csv", href: "#", download: "points.csv", text: "CSV of these points" });
+    var reset = element("button", { type: "button", text: say("Clear filters") });
+    var csv = element("a", { class: "csv", href: "#", download: "points.csv", text: say("CSV of these points") });
     var lines = element("canvas", { role: "img", tabindex: "-1" });
     var dots = element("canvas", { role: "img" });
     var heat = element("canvas", { role: "img", tabindex: "0" });
@@ -78,7 +78,7 @@
     function names(list) { return list.map(function (c) { return c.header; }); }
     var x = chooser("x", names(columns), columns.indexOf(goals[0] || results[0]), schedule);
     var y = chooser("y", names(columns), columns.indexOf(goals[1] || results[1] || results[0]), schedule);
-    var hue = chooser("colour", ["none"].concat(names(columns)), inputs.length ? 1 : 0, schedule);
+    var hue = chooser(say("colour"), [say("none")].concat(names(columns)), inputs.length ? 1 : 0, schedule);
     var across = inputs.length > 1 ? inputs : columns;
     function byValues(skip) {  // the inputs with most values say most
       var order = across.filter(function (c) { return !c.texts; }).sort(function (a, b) { return b.steps - a.steps; });
@@ -86,17 +86,17 @@
     }
     var hx = chooser("x", names(across), byValues(0), schedule);
     var hy = chooser("y", names(across), byValues(1), schedule);
-    var what = chooser("of", names(results), results.indexOf(goals[0] || results[0]), function () {
+    var what = chooser(say("of"), names(results), results.indexOf(goals[0] || results[0]), function () {
       side.select.value = preferred(); schedule();
     });
     function preferred() { return results[what.select.value].better === "low" ? 1 : 0; }
-    var side = chooser("show the", ["highest", "lowest"], preferred(), schedule);
+    var side = chooser(say("show the"), [say("highest"), say("lowest")], preferred(), schedule);
 
     // --- filters ---
     function sliderFor(column) {
       var range = element("span", { class: "range" });
-      var low = element("input", { type: "range", min: 0, max: column.steps - 1, step: 1, "aria-label": column.header + ", from" });
-      var high = element("input", { type: "range", min: 0, max: column.steps - 1, step: 1, "aria-label": column.header + ", to" });
+      var low = element("input", { type: "range", min: 0, max: column.steps - 1, step: 1, "aria-label": say("{}, from", column.header) });
+      var high = element("input", { type: "range", min: 0, max: column.steps - 1, step: 1, "aria-label": say("{}, to", column.header) });
       var box = element("div", { class: "slider", "data-column": column.name },
                         [element("span", { class: "name", text: column.header, title: column.name }), range,
                          element("div", { class: "track" }, [low, high])]);
@@ -147,7 +147,7 @@
     function update() {
       apply();
       tip.hidden = true;
-      status.textContent = kept.toLocaleString("en") + " of " + keep.length.toLocaleString("en") + " points";
+      status.textContent = say("{} of {} points", kept.toLocaleString("en"), keep.length.toLocaleString("en"));
       reset.disabled = kept === keep.length;
       axes = views.parallel(lines, shown, keep, colour);
       var tint = hue.select.value === "0" ? null : columns[hue.select.value - 1];
@@ -184,14 +184,14 @@
       }
       var result = results[what.select.value];
       var found = Array.from(map.best).filter(function (i) { return i >= 0; }).map(function (i) { return result.values[i]; });
-      if (!found.length) { heatKey.replaceChildren("no point has a value"); return; }
+      if (!found.length) { heatKey.replaceChildren(say("no point has a value")); return; }
       scale(heatKey, result.show(Math.min.apply(null, found)), result.show(Math.max.apply(null, found)), side.select.value === "1");
     }
     function describe() {
-      lines.setAttribute("aria-label", "Parallel coordinates of " + names(shown).join(", ") + "; " + status.textContent);
-      dots.setAttribute("aria-label", "Scatter of " + columns[y.select.value].header + " over " + columns[x.select.value].header + "; " + status.textContent);
-      heat.setAttribute("aria-label", "Heat map: " + side.select.selectedOptions[0].text + " " + results[what.select.value].header +
-        " by " + across[hx.select.value].header + " and " + across[hy.select.value].header + ". Arrow keys step through the cells.");
+      lines.setAttribute("aria-label", say("Parallel coordinates of {}; {}", names(shown).join(", "), status.textContent));
+      dots.setAttribute("aria-label", say("Scatter of {} over {}; {}", columns[y.select.value].header, columns[x.select.value].header, status.textContent));
+      heat.setAttribute("aria-label", say("Heat map: {} {} by {} and {}. Arrow keys step through the cells.", side.select.selectedOptions[0].text,
+        results[what.select.value].header, across[hx.select.value].header, across[hy.select.value].header));
     }
 
     // --- the best of what is shown, also for whoever cannot see the pictures ---
@@ -207,11 +207,12 @@
         top.splice(at < 0 ? top.length : at, 0, i);
         top.length = Math.min(top.length, kBestRows);
       }
-      var head = element("tr", {}, [element("th", { scope: "col", class: "n", text: "point" })].concat(shown.map(function (c) {
+      var head = element("tr", {}, [element("th", { scope: "col", class: "n", text: say("point") })].concat(shown.map(function (c) {
         return element("th", { scope: "col", class: c.texts ? "" : "n", text: c.header });
       })));
       table.replaceChildren(
-        element("caption", { text: "Best of the points shown, by " + (goal.better === "low" ? "lowest " : "highest ") + goal.header }),
+        element("caption", { text: goal.better === "low" ? say("Best of the points shown, by lowest {}", goal.header)
+          : say("Best of the points shown, by highest {}", goal.header) }),
         element("thead", {}, [head]),
         element("tbody", {}, top.map(function (i) {
           return element("tr", {}, [element("td", { class: "n", text: numbers[i] })].concat(shown.map(function (c) {
@@ -221,7 +222,7 @@
     }
 
     function point(i) {
-      return [["point", String(numbers[i])]].concat(columns.map(function (c) { return [c.header, exact(c, i)]; }));
+      return [[say("point"), String(numbers[i])]].concat(columns.map(function (c) { return [c.header, exact(c, i)]; }));
     }
     function showTip(box, rows, left, top) {
       box.append(tip);
@@ -323,16 +324,17 @@
     root.append(
       element("div", { class: "bar" }, [status, reset, csv]),
       element("div", { class: "view parallel" }, [element("div", { class: "canvas" }, [lines])]),
-      element("p", { class: "plot-note", text: "Drag along an axis to keep what lies there; click it to let everything through." +
-        (data.left_out.length ? " Left out to keep the page small: " + data.left_out.join(", ") + "." : "") }),
-      element("details", {}, [element("summary", { text: "Columns shown" }), chosen]),
+      element("p", { class: "plot-note", text: [say("Drag along an axis to keep what lies there; click it to let everything through.")]
+        .concat(data.left_out.length ? say("Left out to keep the page small: {}.", data.left_out.join(", ")) : []).join(" ") }),
+      element("details", {}, [element("summary", { text: say("Columns shown") }), chosen]),
       element("div", { class: "filters" }, columns.map(sliderFor)),
       element("div", { class: "pair" }, [
         picture(dots, "scatter", [x, y, hue], hueKey),
         picture(heat, "heat", [what, side, hx, hy], heatKey),
       ]),
-      element("p", { class: "plot-note", text: data.front.length ? "Ringed: points that nothing beats. Each cell of the map is the best over everything else." : "Each cell of the map is the best over everything else." }),
-      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Best points" }, [table]));
+      element("p", { class: "plot-note", text: (data.front.length ? [say("Ringed: points that nothing beats.")] : [])
+        .concat(say("Each cell of the map is the best over everything else.")).join(" ") }),
+      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": say("Best points") }, [table]));
     columns.forEach(function (c) { c.refresh(); });
     new ResizeObserver(schedule).observe(root);
     window.addEventListener("themechange", function () { colour = colours(root); schedule(); });

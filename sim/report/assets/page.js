@@ -28,6 +28,7 @@
       var button = document.createElement("button");
       button.type = "button";
       button.append.apply(button, Array.from(head.childNodes));
+      if (!button.textContent.trim()) button.setAttribute("aria-label", "Sort by column " + (index + 1));
       head.append(button);
       button.addEventListener("click", function () {
         announce(table);
@@ -58,7 +59,7 @@
         row.hidden = !words.every(function (word) { return text.indexOf(word) >= 0; });
         shown += row.hidden ? 0 : 1;
       });
-      output.textContent = words.length ? shown + " of " + rows.length + " rows" : "";
+      output.textContent = words.length ? say("{} of {} rows", shown, rows.length) : "";
     });
   }
   document.querySelectorAll("table.sortable").forEach(sortable);

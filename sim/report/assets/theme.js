@@ -27,7 +27,9 @@
   try { apply(localStorage.getItem("fathom-theme")); } catch (refused) { apply("auto"); }
   document.addEventListener("DOMContentLoaded", function () {
     var button = document.getElementById("theme");
-    function show() { button.textContent = "Theme: " + mode; }
+    function show() {
+      button.textContent = { auto: say("Theme: auto"), light: say("Theme: light"), dark: say("Theme: dark") }[mode];
+    }
     button.addEventListener("click", function () {
       apply(modes[(modes.indexOf(mode) + 1) % modes.length]);
       show();

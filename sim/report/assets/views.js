@@ -6,7 +6,8 @@ window.fathomViews = (function () {
   var kShades = 64;    // steps of a colour scale
   var kHues = 8;       // values that are told apart by hue rather than by shade
   var kDot = 1.5;      // CSS pixels from a point's middle to its edge
-  var kFont = "11px system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
+  var kFont = "11px system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, 'PingFang SC', " +
+    "'Hiragino Sans GB', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif";
 
   function rgb(text) {
     var value = parseInt(text.slice(1), 16);

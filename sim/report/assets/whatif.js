@@ -115,7 +115,7 @@
       d.box.classList.toggle("moved", d.now !== d.own);
       d.box.classList.toggle("idle", idle(d));
       d.range.disabled = d.typed.disabled = idle(d);
-      d.means.textContent = d.whole === null || d.now === null ? "" : "= " + shown(d.whole * d.now, 4) + " " + d.unit;
+      d.means.textContent = d.whole === null || d.now === null ? "" : "= " + Number((d.whole * d.now).toPrecision(4)) + " " + d.unit;
     }
     function showRow(row, answer) {
       var value = at(answer, row.getAttribute("data-pointer"));
@@ -129,7 +129,7 @@
       var percent = Math.abs(100 * ratio);
       cells[3].textContent = !(percent > 0) ? "" : (ratio > 0 ? "+" : "−") + (percent < 0.1 ? "<0.1" : shown(percent, percent < 10 ? 2 : kDigits)) + " %";
     }
-    function say(kind, text) {
+    function tell(kind, text) {
       verdict.replaceChildren();
       if (kind === "") return;
       var mark = document.createElement("strong");
@@ -153,9 +153,9 @@
       var answer = machine.ask({ scenario: data.scenario, set: set });
       dials.forEach(showDial);
       rows.forEach(function (row) { showRow(row, answer); });
-      if (answer.error) say("refused", answer.error.replace(/^what-if#/, ""));
-      else if (answer.infeasible) say("infeasible", answer.infeasible);
-      else say("", "");
+      if (answer.error) tell("refused", answer.error.replace(/^what-if#/, ""));
+      else if (answer.infeasible) tell("infeasible", answer.infeasible);
+      else tell("", "");
       showPoint(set);
       root.setAttribute("data-ms", String(performance.now() - begin));
     }

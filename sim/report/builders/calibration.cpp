@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 #include "report/builders/error_bars.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 using hw::Cluster;
 using hw::Efficiency;
 using hw::FittedForm;
+using lang::say;
 
 struct Fit {
   std::string_view use;
@@ -47,19 +49,19 @@ std::int64_t samples_of(const std::vector<Fit>& fits) {
 std::string summary(const Cluster& cluster) {
   const std::vector<Fit> fits = fits_of(cluster);
   if (fits.empty()) {
-    return fmt::format("{} has no fitted forms: shares of its peaks alone", cluster.id);
+    return say("{} has no fitted forms: shares of its peaks alone", cluster.id);
   }
   const auto own = std::ranges::count_if(
       fits, [](const Fit& fit) { return fit.form->transfer == hw::Transfer::none; });
   if (own == 0) {
-    return fmt::format("{} borrows {} fitted forms from another device", cluster.id, fits.size());
+    return say("{} borrows {} fitted forms from another device", cluster.id, fits.size());
   }
   std::vector<double> errors;
   for (const Fit& fit : fits) {
     if (fit.form->transfer == hw::Transfer::none) errors.push_back(error_used(*fit.form));
   }
   std::ranges::sort(errors);
-  return fmt::format(
+  return say(
       "{} rests on {} forms fitted to {} of its own shapes, median error {} on "
       "shapes left out",
       cluster.id, own, format_count(samples_of(fits)), format_percent(errors[errors.size() / 2]));
@@ -71,7 +73,7 @@ std::string transfer_text(hw::Transfer transfer) {
 }
 
 Table form_table(const Cluster& cluster) {
-  Table table{.title = fmt::format("Fitted forms of {}", cluster.id),
+  Table table{.title = say("Fitted forms of {}", cluster.id),
               .columns = {text_column("use"), text_column("group"), text_column("evidence"),
                           text_column("device"), number_column("shapes", "", NumberFormat::count),
                           number_column("median error", "", NumberFormat::percent),
@@ -103,8 +105,8 @@ LanePlot error_plot(const Cluster& cluster) {
     rows.push_back(
         {std::string(fit.use), error_used(form), ratio ? form.ratios.p90_error : form.p90_error});
   }
-  LanePlot plot = error_bars(fmt::format("Errors of the fits of {} on shapes left out", cluster.id),
-                             "use", rows);
+  LanePlot plot =
+      error_bars(say("Errors of the fits of {} on shapes left out", cluster.id), "use", rows);
   plot.note = "As used: the form times the measured ratio where that errs less.";
   return plot;
 }
@@ -123,7 +125,7 @@ std::vector<Cell> entry_cells(std::string_view family, std::string arithmetic,
 // One row per family; arithmetics that share an entry share its row.
 Table share_table(const Cluster& cluster) {
   Table table{
-      .title = fmt::format("Shares of the peaks of {}, where no form is fitted", cluster.id),
+      .title = say("Shares of the peaks of {}, where no form is fitted", cluster.id),
       .columns = {text_column("family"), text_column("arithmetic"), number_column("compute"),
                   number_column("memory or scale-out"), number_column("scale-up"),
                   number_column("fixed", "µs"), number_column("σ of ln time"),
@@ -156,11 +158,12 @@ Document calibration_document(const std::vector<Cluster>& clusters) {
   Document document{.title = "What the time model rests on"};
   study::Basis basis;
   for (const Cluster& cluster : clusters) {
-    document.finding += (document.finding.empty() ? "" : "; ") + summary(cluster);
+    document.finding = document.finding.empty() ? summary(cluster)
+                                                : say("{}; {}", document.finding, summary(cluster));
     add_cluster(basis, cluster);
     for (const std::string& source : cluster.efficiency.sources) add_source(basis, source);
   }
-  document.finding += ".";
+  document.finding = say("{}.", document.finding);
   for (const Cluster& cluster : clusters) {
     document.blocks.push_back(Heading{.text = cluster.id});
     if (!fits_of(cluster).empty()) {

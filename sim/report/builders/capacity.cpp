@@ -7,12 +7,16 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/capacity_studies.hpp"
 #include "report/builders/cells.hpp"
+#include "report/builders/decode_instance.hpp"
+#include "report/builders/estimate_figures.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::ClusterPlan;
 using study::PlanRequest;
 using study::PlanResult;
@@ -26,14 +30,15 @@ std::string count_text(double value) {
 
 std::string demand_text(const PlanRequest& r) {
   const study::Traffic& t = r.traffic;
-  const std::string rate = t.concurrency > 0.0
-                               ? fmt::format("{} concurrent requests", count_text(t.concurrency))
-                               : fmt::format("{} requests/s", count_text(t.requests_per_s));
-  const std::string peak =
-      t.peak_factor != 1.0 ? fmt::format(" (peak {})", count_text(t.requests_per_s * t.peak_factor))
-                           : std::string();
-  return fmt::format("{}{} of {}{} + {} tokens", rate, peak, t.mix ? "on average " : "",
-                     count_text(t.input_tokens), count_text(t.output_tokens));
+  std::string rate = t.concurrency > 0.0 ? say("{} concurrent requests", count_text(t.concurrency))
+                                         : say("{} requests/s", count_text(t.requests_per_s));
+  if (t.peak_factor != 1.0) {
+    rate = say("{} (peak {})", rate, count_text(t.requests_per_s * t.peak_factor));
+  }
+  const std::string input = count_text(t.input_tokens);
+  const std::string output = count_text(t.output_tokens);
+  return t.mix ? say("{} of on average {} + {} tokens", rate, input, output)
+               : say("{} of {} + {} tokens", rate, input, output);
 }
 
 std::string whole_text(std::size_t count) { return format_count(static_cast<std::int64_t>(count)); }
@@ -42,21 +47,29 @@ std::string hardware_id(const PlanResult& result, const ClusterPlan& p) {
   return study::hardware_name(result.request, p);
 }
 
-std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
-  const std::string spare =
-      p.spare_nodes > 0 ? fmt::format(", {} of them spare", p.spare_nodes) : std::string();
-  const std::string machines = fmt::format("{} {} ({} node{}{})", p.devices, hardware_id(result, p),
-                                           p.nodes, p.nodes == 1 ? "" : "s", spare);
-  if (p.serving == Serving::aggregated) {
-    return fmt::format("{}, aggregated as {}", machines,
-                       instances_text(p.size.decode_instances, p.decode));
-  }
-  return fmt::format("{}, disaggregated as {} for prefill and {} for decode", machines,
-                     instances_text(p.size.prefill_instances, p.prefill),
-                     instances_text(p.size.decode_instances, p.decode));
+std::string nodes_text(std::int64_t nodes) {
+  return nodes == 1 ? say("{} node", nodes) : say("{} nodes", nodes);
 }
 
-std::string money_text(double usd) { return fmt::format("{} USD", format_significant(usd)); }
+std::string cluster_text(const PlanResult& result, const ClusterPlan& p) {
+  const std::string hardware = hardware_id(result, p);
+  const std::string nodes = nodes_text(p.nodes);
+  const std::string machines = p.spare_nodes > 0 ? say("{} {} ({}, {} of them spare)", p.devices,
+                                                       hardware, nodes, p.spare_nodes)
+                                                 : say("{} {} ({})", p.devices, hardware, nodes);
+  if (p.serving == Serving::aggregated) {
+    return say("{}, aggregated as {}", machines, instances_text(p.size.decode_instances, p.decode));
+  }
+  return say("{}, disaggregated as {} for prefill and {} for decode", machines,
+             instances_text(p.size.prefill_instances, p.prefill),
+             instances_text(p.size.decode_instances, p.decode));
+}
+
+std::string machines_text(std::size_t count) {
+  return count == 1 ? say("{} machine", count) : say("{} machines", count);
+}
+
+std::string money_text(double usd) { return say("{} USD", format_significant(usd)); }
 
 // The machine that comes closest: the reason of the first one that runs at all, lowest TPOT first.
 std::string closest_text(const PlanResult& result) {
@@ -71,13 +84,13 @@ std::string closest_text(const PlanResult& result) {
       machine = result.request.hardware[h.hardware].id;
     }
   }
-  return best == nullptr ? "" : fmt::format("On {}, {}.", machine, best->unreachable);
+  return best == nullptr ? "" : say("On {}, {}.", machine, best->unreachable);
 }
 
 KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
   const PlanRequest& r = result.request;
   const auto of = [](const std::optional<Seconds>& target) {
-    return target ? "target " + format_seconds(*target) : std::string("no target");
+    return target ? say("target {}", format_seconds(*target)) : std::string("no target");
   };
   const auto whole = [](std::int64_t n) {
     Cell cell{n};
@@ -85,14 +98,13 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
     return cell;
   };
   KeyFigures out;
-  out.figures = {
-      {"smallest cluster", whole(p.devices), hardware_id(result, p),
-       fmt::format("{} node{}, {}, supports {} requests/s", p.nodes, p.nodes == 1 ? "" : "s",
-                   study::name(p.serving), format_significant(p.size.requests_per_s_supported))},
-      {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
-      {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(study::tpot_limit(r.targets))},
-      {"output", Cell{p.output_tokens_per_s_per_device}, "tokens/s/GPU",
-       format_significant(p.tokens_per_s_per_user) + " tokens/s for a user"}};
+  out.figures = {{"smallest cluster", whole(p.devices), hardware_id(result, p),
+                  say("{}, {}, supports {} requests/s", nodes_text(p.nodes), study::name(p.serving),
+                      format_significant(p.size.requests_per_s_supported))},
+                 {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
+                 {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(study::tpot_limit(r.targets))},
+                 {"output", Cell{p.output_tokens_per_s_per_device}, "tokens/s/GPU",
+                  say("{} tokens/s for a user", format_significant(p.tokens_per_s_per_user))}};
   for (const study::LatencyPercentile& l : p.size.percentiles) {
     const auto target = std::ranges::find_if(r.targets.percentiles, [&](const auto& t) {
       return t.of == l.of && t.percent == l.percent;
@@ -102,14 +114,13 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
   if (const ClusterPlan* cheap = study::cheapest_cluster(result)) {
     out.figures.push_back(
         {"cheapest cluster", Cell{cheap->cost->usd_per_million_blended}, "USD/M tokens",
-         fmt::format("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
-                     study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
+         say("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
+             study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
   }
   if (const ClusterPlan* fast = study::fastest_cluster(result)) {
-    out.figures.push_back(
-        {"fastest cluster", Cell{fast->tokens_per_s_per_user}, "tokens/s/user",
-         fmt::format("{} {}, {}, TPOT {}", fast->devices, hardware_id(result, *fast),
-                     study::name(fast->serving), format_seconds(fast->size.tpot))});
+    out.figures.push_back({"fastest cluster", Cell{fast->tokens_per_s_per_user}, "tokens/s/user",
+                           say("{} {}, {}, TPOT {}", fast->devices, hardware_id(result, *fast),
+                               study::name(fast->serving), format_seconds(fast->size.tpot))});
   }
   return out;
 }
@@ -127,9 +138,8 @@ std::string front_title(const PlanResult& result) {
     }
   }
   if (best.empty()) return "No decode plan reaches the TPOT target";
-  return fmt::format("{}, one {} decodes at most {} tokens/s",
-                     tpot ? "Within the TPOT target" : "At any speed", best,
-                     format_significant(most));
+  return say("{}, one {} decodes at most {} tokens/s",
+             tpot ? "Within the TPOT target" : "At any speed", best, format_significant(most));
 }
 
 std::vector<std::string> model_assumptions(const PlanRequest& r) {
@@ -146,12 +156,11 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
       std::string(t.queueing ? study::queueing_basis()
                   : t.mix    ? kMixedValues
                              : kMeanValues),
-      fmt::format("Instances are busy at most {} of the time, so that queues stay short.",
-                  format_percent(r.utilisation)),
-      fmt::format("Decode sees a context of {} tokens (prompt and half the output) and reserves "
-                  "cache for {}; its batch is full, so TPOT is that of the busiest moment.",
-                  count_text(study::mean_context_tokens(t)),
-                  count_text(study::longest_context_tokens(t))),
+      say("Instances are busy at most {} of the time, so that queues stay short.",
+          format_percent(r.utilisation)),
+      say("Decode sees a context of {} tokens (prompt and half the output) and reserves "
+          "cache for {}; its batch is full, so TPOT is that of the busiest moment.",
+          count_text(study::mean_context_tokens(t)), count_text(study::longest_context_tokens(t))),
       "Disaggregated: TTFT = half a prefill step under way + prefill + transfer of the prompt's KV "
       "over one device's scale-out link, after the prompt is done.",
       "Aggregated: prompts go first and take the share f of the time; TPOT = decode TPOT / (1 - "
@@ -176,18 +185,17 @@ std::vector<std::string> model_assumptions(const PlanRequest& r) {
   }
   if (t.prefix_hit > 0.0) {
     out.push_back(
-        fmt::format("{} of each prompt comes from a prefix cache whose own memory is not "
-                    "counted.",
-                    format_percent(t.prefix_hit)));
+        say("{} of each prompt comes from a prefix cache whose own memory is not "
+            "counted.",
+            format_percent(t.prefix_hit)));
   }
   if (r.load_source) {
     const bool noise = r.load_source->tokens.has_value();
-    out.push_back(fmt::format(
-        "Every plan's expert load is sampled for its own ranks from {}, {}, seed {}.",
-        study::describe(*r.load_source),
-        noise ? fmt::format("{} tokens a step whatever the batch", *r.load_source->tokens)
-              : "without the noise of a finite batch",
-        r.load_source->seed));
+    out.push_back(say("Every plan's expert load is sampled for its own ranks from {}, {}, seed {}.",
+                      study::describe(*r.load_source),
+                      noise ? say("{} tokens a step whatever the batch", *r.load_source->tokens)
+                            : "without the noise of a finite batch",
+                      r.load_source->seed));
   } else if (r.expert_load == 1.0) {
     out.push_back(
         "Experts are perfectly balanced (expert_load 1); real routing makes the slowest "
@@ -208,21 +216,21 @@ void add_notes(std::vector<Block>& blocks, const PlanResult& result) {
     const auto price = study::device_price(r, cluster);
     if (!price) {
       notes.push_back(
-          fmt::format("No price is known for {}: give price_usd_per_gpu_hour; until "
-                      "then its costs are left out.",
-                      cluster.id));
+          say("No price is known for {}: give price_usd_per_gpu_hour; until "
+              "then its costs are left out.",
+              cluster.id));
     } else if (r.price_override.contains(cluster.id)) {
-      notes.push_back(fmt::format("{} costs {} per device and hour, as given.", cluster.id,
-                                  money_text(*price)));
+      notes.push_back(
+          say("{} costs {} per device and hour, as given.", cluster.id, money_text(*price)));
     } else {
-      notes.push_back(fmt::format("{} costs {} per device and hour ({}, {}, {}).", cluster.id,
-                                  money_text(*price), cluster.price.date, cluster.price.basis,
-                                  cluster.price.source));
+      notes.push_back(say("{} costs {} per device and hour ({}, {}, {}).", cluster.id,
+                          money_text(*price), cluster.price.date, cluster.price.basis,
+                          cluster.price.source));
     }
   }
   for (const std::string& note : notes) blocks.push_back(Note{NoteKind::assumption, note});
   for (const std::string& part : r.model.arch.unmodelled) {
-    blocks.push_back(Note{NoteKind::warning, "not modelled: " + part});
+    blocks.push_back(Note{NoteKind::warning, say("not modelled: {}", part)});
   }
 }
 
@@ -231,7 +239,7 @@ Block sources(const PlanRequest& r) {
   rows.add(r.model.arch.name, r.model.source);
   for (const hw::Cluster& cluster : r.hardware) {
     rows.add(cluster.id, cluster.sources);
-    rows.add("efficiencies " + cluster.efficiency.name, cluster.efficiency.sources);
+    rows.add(say("efficiencies {}", cluster.efficiency.name), cluster.efficiency.sources);
   }
   return sources_block(std::move(rows));
 }
@@ -267,6 +275,11 @@ void add_winners(std::vector<Block>& blocks, const PlanResult& result,
   blocks.push_back(memory_plot(plans));
   blocks.push_back(memory_table(plans));
   blocks.push_back(Heading{level, "Where the time goes", "time"});
+  if (const auto instance = decode_instance(result)) {
+    blocks.push_back(Paragraph{"One decoding instance of the smallest cluster:"});
+    blocks.push_back(step_timeline(instance->answer));
+    blocks.push_back(time_flame(study::operator_rows(instance->answer), {}));
+  }
   blocks.push_back(time_table(plans));
   blocks.push_back(evidence_table(plans));
 }
@@ -277,23 +290,22 @@ std::string capacity_finding(const PlanResult& result) {
   const PlanRequest& r = result.request;
   const ClusterPlan* small = study::smallest_cluster(result);
   if (small == nullptr) {
-    return fmt::format("No cluster serves {} {}. {}", demand_text(r), targets_text(r.targets),
-                       closest_text(result));
+    return say("No cluster serves {} {}. {}", demand_text(r), targets_text(r.targets),
+               closest_text(result));
   }
-  std::string out =
-      fmt::format("{} takes {} to serve {} {}: TTFT {}, TPOT {}", r.model.arch.name,
-                  cluster_text(result, *small), demand_text(r), targets_text(r.targets),
-                  format_seconds(small->size.ttft), format_seconds(small->size.tpot));
+  std::string out = say("{} takes {} to serve {} {}: TTFT {}, TPOT {}", r.model.arch.name,
+                        cluster_text(result, *small), demand_text(r), targets_text(r.targets),
+                        format_seconds(small->size.ttft), format_seconds(small->size.tpot));
   const ClusterPlan* cheap = study::cheapest_cluster(result);
   for (const study::LatencyPercentile& p : small->size.percentiles) {
-    out += fmt::format(", {} {}", study::name(p), format_seconds(p.time));
+    out = say("{}, {} {}", out, study::name(p), format_seconds(p.time));
   }
-  if (cheap == nullptr) return out + ". No price is known.";
+  if (cheap == nullptr) return say("{}. No price is known.", out);
   const std::string cost =
-      fmt::format("{} per million tokens", money_text(cheap->cost->usd_per_million_blended));
-  if (cheap == small) return out + fmt::format(", and is also the cheapest at {}.", cost);
-  return out + fmt::format(". Cheapest: {} {}, {}, at {}.", cheap->devices,
-                           hardware_id(result, *cheap), study::name(cheap->serving), cost);
+      say("{} per million tokens", money_text(cheap->cost->usd_per_million_blended));
+  if (cheap == small) return say("{}, and is also the cheapest at {}.", out, cost);
+  return say("{}. Cheapest: {} {}, {}, at {}.", out, cheap->devices, hardware_id(result, *cheap),
+             study::name(cheap->serving), cost);
 }
 
 std::vector<Block> capacity_blocks(const PlanResult& result, int level,
@@ -307,13 +319,13 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level,
   }
   blocks.push_back(Heading{level, "Everything that was tried", "tried"});
   const study::SearchCounts tried = study::total_counts(result);
-  blocks.push_back(Paragraph{fmt::format(
-      "{} plans on {} machine{}; {} candidates fit in memory (a plan with its overlap, kernels, "
-      "drafts or chunks, and a batch of one phase): {} evaluated, {} ruled out by bounds that "
-      "cannot change the answer.",
-      whole_text(tried.plans), result.hardware.size(), result.hardware.size() == 1 ? "" : "s",
-      whole_text(tried.decode_points + tried.prefill_points), whole_text(tried.evaluated),
-      whole_text(tried.pruned))});
+  blocks.push_back(Paragraph{
+      say("{} plans on {}; {} candidates fit in memory (a plan with its overlap, kernels, "
+          "drafts or chunks, and a batch of one phase): {} evaluated, {} ruled out by bounds that "
+          "cannot change the answer.",
+          whole_text(tried.plans), machines_text(result.hardware.size()),
+          whole_text(tried.decode_points + tried.prefill_points), whole_text(tried.evaluated),
+          whole_text(tried.pruned))});
   Table candidates = candidates_table(result);
   if (!candidates.rows.empty()) {
     blocks.push_back(Details{"Candidates", {std::move(candidates)}});
@@ -329,7 +341,7 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level,
 Document capacity_document(const PlanResult& result, const study::PlanStudies& studies) {
   const PlanRequest& r = result.request;
   Document document;
-  document.title = fmt::format("Capacity plan: {}", r.name.empty() ? r.model.arch.name : r.name);
+  document.title = say("Capacity plan: {}", r.name.empty() ? r.model.arch.name : r.name);
   document.finding = capacity_finding(result);
   document.metadata.inputs.push_back({r.model.path.filename().string(), r.model.hash});
   for (const hw::Cluster& cluster : r.hardware) {

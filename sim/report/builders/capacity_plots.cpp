@@ -4,10 +4,13 @@
 #include <array>
 #include <map>
 
+#include "lang/say.hpp"
 #include "report/builders/capacity_tables.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr double kGiB = 1073741824.0;
 
@@ -28,8 +31,8 @@ Plot front_plot(const study::PlanResult& result) {
     // the corners: fastest for a user, most for the machine, and the best product of both
     series.labels.assign(h.front.size(), "");
     const auto label = [&](std::size_t i) {
-      series.labels[i] = fmt::format("{}, {:g}/replica", decode_plan_text(h.front[i]),
-                                     h.front[i].batch / static_cast<double>(h.front[i].plan.dp));
+      series.labels[i] = say("{}, {:g}/replica", decode_plan_text(h.front[i]),
+                             h.front[i].batch / static_cast<double>(h.front[i].plan.dp));
     };
     std::size_t knee = 0;
     for (std::size_t i = 0; i < h.front.size(); ++i) {
@@ -65,8 +68,7 @@ Plot memory_plot(const std::vector<NamedPlan>& plans) {
       parts[i].ys.push_back(bytes[i].value / kGiB);
     }
     x += 1.0;
-    const std::string hardware = rank.name.substr(0, rank.name.find(' '));
-    limits.emplace(m.available.value / kGiB, "usable on " + hardware);
+    limits.emplace(m.available.value / kGiB, say("usable on {}", rank.hardware));
   }
   plot.series.assign(parts.begin(), parts.end());
   for (const auto& [gib, label] : limits) {

@@ -7,11 +7,13 @@
 #include <functional>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::GrowthRow;
 using study::Moved;
 using study::PlanResult;
@@ -24,9 +26,9 @@ Cell latency_cell(Seconds t) {
 }
 
 std::string join(const std::vector<std::string>& words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  std::string out = words.empty() ? "" : words.front();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    out = i + 1 == words.size() ? say("{} and {}", out, words[i]) : say("{}, {}", out, words[i]);
   }
   return out;
 }
@@ -68,8 +70,8 @@ void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study:
     blocks.push_back(Paragraph{"There is no latency target to miss."});
     return;
   }
-  Table table{.title = fmt::format("The smallest cluster; all targets together: {}",
-                                   chance_cell(odds.all, odds.draws).shown),
+  Table table{.title = say("The smallest cluster; all targets together: {}",
+                           chance_cell(odds.all, odds.draws).shown),
               .columns = {text_column("latency"), number_column("estimate", "ms"),
                           number_column("p10", "ms"), number_column("p90", "ms"),
                           number_column("target", "ms"),
@@ -81,16 +83,17 @@ void add_odds(std::vector<Block>& blocks, const PlanResult& result, const study:
   }
   blocks.push_back(odds_plot(odds));
   blocks.push_back(std::move(table));
-  std::string note = fmt::format(
+  std::string note = say(
       "Over {} draws of log-normal errors of kernel times: families err independently of each "
       "other, and both phases of one draw share its errors; if the targets were independent all "
       "would hold with {}. Traffic, lengths, expert load and software are taken as given.",
       odds.draws, chance_cell(odds.independent, odds.draws).shown);
   if (result.request.targets.confidence) {
-    note += fmt::format(
-        " The cluster was sized with every family's time at its {} quantile at once, which is more "
-        "cautious than that quantile of a whole step.",
-        format_percent(*result.request.targets.confidence));
+    note =
+        say("{} The cluster was sized with every family's time at its {} quantile at once, which "
+            "is more "
+            "cautious than that quantile of a whole step.",
+            note, format_percent(*result.request.targets.confidence));
   }
   blocks.push_back(Note{NoteKind::assumption, note});
 }
@@ -103,17 +106,17 @@ void add_growth(std::vector<Block>& blocks, const PlanResult& result,
   const auto first =
       std::ranges::find_if(rows, [](const GrowthRow& r) { return !r.exceeds.empty(); });
   const std::string period(study::name(growth.every));
-  Table table{.title = first == rows.end()
-                           ? fmt::format("Every limit holds for {} {}s", growth.periods, period)
-                           : fmt::format("{} is exceeded after {} {}s", first->exceeds,
-                                         first->period, period),
-              .columns = {number_column(period, "", NumberFormat::exact),
-                          number_column("traffic", closed ? "concurrent requests" : "requests/s"),
-                          text_column("hardware"), text_column("serving"),
-                          number_column("devices", "", NumberFormat::exact),
-                          number_column("nodes", "", NumberFormat::exact),
-                          number_column("cluster", "USD/h"),
-                          number_column("input + output", "USD/M tokens"), text_column("exceeds")}};
+  Table table{
+      .title = first == rows.end()
+                   ? say("Every limit holds for {} {}s", growth.periods, period)
+                   : say("{} is exceeded after {} {}s", first->exceeds, first->period, period),
+      .columns = {number_column(period, "", NumberFormat::exact),
+                  number_column("traffic", closed ? "concurrent requests" : "requests/s"),
+                  text_column("hardware"), text_column("serving"),
+                  number_column("devices", "", NumberFormat::exact),
+                  number_column("nodes", "", NumberFormat::exact),
+                  number_column("cluster", "USD/h"),
+                  number_column("input + output", "USD/M tokens"), text_column("exceeds")}};
   for (const GrowthRow& r : rows) {
     const auto& cost = r.plan.cost;
     table.rows.push_back({r.period, r.demand, study::hardware_name(result.request, r.plan),
@@ -123,10 +126,10 @@ void add_growth(std::vector<Block>& blocks, const PlanResult& result,
                           Cell{r.exceeds, r.exceeds.empty() ? Mark::none : Mark::bound}});
   }
   blocks.push_back(std::move(table));
-  blocks.push_back(Note{NoteKind::assumption,
-                        fmt::format("Traffic times {:g} every {}; each row takes the smallest of "
-                                    "today's candidates with more instances, at today's prices.",
-                                    growth.factor, period)});
+  blocks.push_back(
+      Note{NoteKind::assumption, say("Traffic times {:g} every {}; each row takes the smallest of "
+                                     "today's candidates with more instances, at today's prices.",
+                                     growth.factor, period)});
 }
 
 void add_outages(std::vector<Block>& blocks, const std::vector<study::Outage>& outages, int level) {
@@ -201,26 +204,27 @@ LanePlot tornado(const study::Sensitivity& s) {
     bar(row.high, row.high_text, 1);
   }
   plot.references.push_back({ReferenceKind::vertical, base, "as it is"});
-  plot.title = fmt::format("The {} at full load depends most on the {}", money ? "cost" : "size",
-                           rows.front().input);
+  plot.title = say("The {} at full load depends most on the {}", money ? "cost" : "size",
+                   rows.front().input);
   return plot;
 }
 
 Table sensitivity_table(const study::Sensitivity& s) {
-  const std::string cost =
-      s.base.usd_per_million
-          ? fmt::format(", {} USD/M tokens", format_significant(*s.base.usd_per_million))
-          : "";
-  Table table{.title = fmt::format("One input moved at a time, most important first (as it is: {} "
-                                   "devices{})",
-                                   s.base.devices, cost),
-              .columns = {text_column("input"), text_column("moved"),
-                          number_column("devices low", "", NumberFormat::exact),
-                          number_column("devices high", "", NumberFormat::exact),
-                          number_column("cost low", "USD/M tokens"),
-                          number_column("cost high", "USD/M tokens"),
-                          number_column("at full load low", "devices"),
-                          number_column("at full load high", "devices")}};
+  const std::optional<double>& cost = s.base.usd_per_million;
+  Table table{
+      .title = cost ? say("One input moved at a time, most important first (as it is: {} "
+                          "devices, {} USD/M tokens)",
+                          s.base.devices, format_significant(*cost))
+                    : say("One input moved at a time, most important first (as it is: {} "
+                          "devices)",
+                          s.base.devices),
+      .columns = {text_column("input"), text_column(std::string(lang::meant("moved (an input)"))),
+                  number_column("devices low", "", NumberFormat::exact),
+                  number_column("devices high", "", NumberFormat::exact),
+                  number_column("cost low", "USD/M tokens"),
+                  number_column("cost high", "USD/M tokens"),
+                  number_column("at full load low", "devices"),
+                  number_column("at full load high", "devices")}};
   for (const study::SensitivityRow& r : s.rows) {
     table.rows.push_back({r.input, r.low_text + " / " + r.high_text, devices_cell(r.low),
                           devices_cell(r.high), money_cell(r.low, r.low.usd_per_million),
@@ -228,6 +232,22 @@ Table sensitivity_table(const study::Sensitivity& s) {
                           load_cell(r.high)});
   }
   return table;
+}
+
+std::string lengths_text(const study::Traffic& t) {
+  if (t.trace.empty()) return say("a histogram of {} lengths", t.histogram.size());
+  const std::string requests = format_count(t.trace_requests);
+  if (t.trace_skipped == 0) return say("{} requests of {}", requests, t.trace);
+  return say("{} requests of {} ({} without an answer left out)", requests, t.trace,
+             t.trace_skipped);
+}
+
+std::string gaps_text(const study::Traffic& t) {
+  const std::string scv = format_significant(t.arrival_scv);
+  const bool measured = t.arrivals && t.arrivals->scv == t.arrival_scv;
+  if (measured) return say("Gaps between arrivals have an scv of {}, as in the trace.", scv);
+  if (t.arrival_scv == 1.0) return say("Gaps between arrivals have an scv of {} (Poisson).", scv);
+  return say("Gaps between arrivals have an scv of {}, as given.", scv);
 }
 
 void add_sensitivity(std::vector<Block>& blocks, const study::Sensitivity& s, int level) {
@@ -238,13 +258,13 @@ void add_sensitivity(std::vector<Block>& blocks, const study::Sensitivity& s, in
                         ? "Every row is a whole search."
                         : "Every row sizes the layouts of the smallest cluster again, with any "
                           "batch; other layouts may do better (`--replan`).";
-  blocks.push_back(Note{
-      NoteKind::assumption,
-      fmt::format("{} Full load: devices over the multiple of the traffic that the same "
-                  "cluster, with its layouts and batches, serves within the targets. \"none\": "
-                  "does not fit or misses a target. "
-                  "Times of kernel families move between p10 and p90 of their calibrated errors.",
-                  how)});
+  blocks.push_back(
+      Note{NoteKind::assumption,
+           say("{} Full load: devices over the multiple of the traffic that the same "
+               "cluster, with its layouts and batches, serves within the targets. \"none\": "
+               "does not fit or misses a target. "
+               "Times of kernel families move between p10 and p90 of their calibrated errors.",
+               how)});
 }
 
 }  // namespace
@@ -256,31 +276,25 @@ std::string targets_text(const study::Targets& t) {
   for (const study::LatencyPercentile& p : t.percentiles) {
     words.push_back(study::name(p) + " " + format_seconds(p.time));
   }
-  if (t.max_gpus) words.push_back(fmt::format("{} GPUs", *t.max_gpus));
+  if (t.max_gpus) words.push_back(say("{} GPUs", *t.max_gpus));
   if (t.budget_usd_per_hour) words.push_back(fmt::format("{:g} USD/h", *t.budget_usd_per_hour));
   if (t.power_kw) words.push_back(fmt::format("{:g} kW", *t.power_kw));
-  std::string out = words.empty() ? "with no latency target" : "within " + join(words);
-  if (t.confidence) out += fmt::format(" at {} confidence", format_percent(*t.confidence));
+  std::string out = words.empty() ? "with no latency target" : say("within {}", join(words));
+  if (t.confidence) out = say("{} at {} confidence", out, format_percent(*t.confidence));
   return out;
 }
 
 std::string traffic_text(const study::Traffic& t) {
   std::vector<std::string> words;
   if (t.mix) {
-    const std::string from =
-        t.trace.empty()
-            ? fmt::format("a histogram of {} lengths", t.histogram.size())
-            : fmt::format("{} requests of {}{}", format_count(t.trace_requests), t.trace,
-                          t.trace_skipped > 0
-                              ? fmt::format(" ({} without an answer left out)", t.trace_skipped)
-                              : "");
-    words.push_back(fmt::format(
+    words.push_back(say(
         "Lengths are those of {}: prompts of {} tokens on average (scv {}), outputs of {} (scv "
         "{}). "
         "Steps are evaluated at one length each: prefill at the mean prompt, decode at the mean of "
         "the requests in a batch, where long answers stay longer ({} + {} tokens).",
-        from, format_significant(t.input_tokens), format_significant(t.mix->prompt_scv, 2),
-        format_significant(t.output_tokens), format_significant(t.mix->output_scv, 2),
+        lengths_text(t), format_significant(t.input_tokens),
+        format_significant(t.mix->prompt_scv, 2), format_significant(t.output_tokens),
+        format_significant(t.mix->output_scv, 2),
         format_significant(t.input_tokens * t.mix->resident_input),
         format_significant(t.output_tokens * t.mix->resident_output)));
     if (t.queueing) {
@@ -290,27 +304,22 @@ std::string traffic_text(const study::Traffic& t) {
     }
   }
   if (t.queueing) {
-    const bool measured = t.arrivals && t.arrivals->scv == t.arrival_scv;
-    words.push_back(fmt::format("Gaps between arrivals have an scv of {}{}.",
-                                format_significant(t.arrival_scv),
-                                measured               ? ", as in the trace"
-                                : t.arrival_scv == 1.0 ? " (Poisson)"
-                                                       : ", as given"));
+    words.push_back(gaps_text(t));
   }
   if (t.arrivals) {
-    words.push_back(fmt::format(
+    words.push_back(say(
         "The trace spans {} s at {} requests/s; its busiest minute has {} times that.",
         format_significant(t.arrivals->duration_s), format_significant(t.arrivals->requests_per_s),
         format_significant(t.arrivals->busiest)));
   }
   if (t.peak_factor != 1.0) {
     words.push_back(
-        fmt::format("The cluster is sized for {} times the mean rate and paid for at the "
-                    "mean.",
-                    format_significant(t.peak_factor)));
+        say("The cluster is sized for {} times the mean rate and paid for at the "
+            "mean.",
+            format_significant(t.peak_factor)));
   }
   std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : " ") + w;
+  for (const std::string& w : words) out = out.empty() ? w : say("{} {}", out, w);
   return out;
 }
 

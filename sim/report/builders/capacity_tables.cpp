@@ -6,11 +6,13 @@
 #include <array>
 #include <map>
 
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::ClusterPlan;
 using study::PhasePoint;
 using study::Serving;
@@ -30,9 +32,11 @@ std::string batch_text(const PhasePoint& p) {
 
 // Kernels are named where the search had others to choose from.
 std::string plan_text(const mapping::Plan& plan) {
-  constexpr std::array<std::string_view, 5> kernels{"", " throughput", " low-latency", " hybrid",
-                                                    " gather"};
-  return mapping::describe(plan) + std::string(kernels[static_cast<std::size_t>(plan.all_to_all)]);
+  constexpr std::array<std::string_view, 5> kernels{"", "throughput", "low-latency", "hybrid",
+                                                    "gather"};
+  const std::string_view kernel = kernels[static_cast<std::size_t>(plan.all_to_all)];
+  if (kernel.empty()) return mapping::describe(plan);
+  return fmt::format("{} {}", mapping::describe(plan), lang::tr(kernel));
 }
 
 Cell money(const std::optional<study::Cost>& cost, double study::Cost::*field) {
@@ -75,26 +79,31 @@ std::vector<Cell> evidence_row(const std::string& name, const char* phase,
   return row;
 }
 
-std::string row_name(const NamedPlan& p) { return p.hardware + ", " + serving_text(*p.plan); }
+std::string row_name(const NamedPlan& p) {
+  return say("{}, {}", p.hardware, serving_text(*p.plan));
+}
 
 }  // namespace
 
 std::string decode_plan_text(const PhasePoint& p) {
-  const std::string drafts =
-      p.draft_tokens > 0 ? fmt::format(" +{} drafts", p.draft_tokens) : std::string();
-  return plan_text(p.plan) + drafts;
+  const std::string plan = plan_text(p.plan);
+  return p.draft_tokens > 0 ? say("{} +{} drafts", plan, p.draft_tokens) : plan;
 }
 
 std::vector<Rank> ranks(const std::vector<NamedPlan>& plans) {
   std::vector<Rank> out;
   for (const NamedPlan& p : plans) {
-    const bool pair = p.prefill_hardware != p.decode_hardware;
-    const std::string to = pair ? " (→ " + p.decode_hardware + ")" : "";
-    const std::string from = pair ? " (" + p.prefill_hardware + " →)" : "";
-    if (apart(*p.plan))
-      out.push_back({p.prefill_hardware + " prefill" + to, &p.plan->prefill_memory});
-    out.push_back({p.decode_hardware + (apart(*p.plan) ? " decode" : " both") + from,
-                   &p.plan->decode_memory});
+    const std::string& prefill = p.prefill_hardware;
+    const std::string& decode = p.decode_hardware;
+    if (!apart(*p.plan)) {
+      out.push_back({say("{} both", decode), decode, &p.plan->decode_memory});
+      continue;
+    }
+    const bool pair = prefill != decode;
+    out.push_back({pair ? say("{} prefill (→ {})", prefill, decode) : say("{} prefill", prefill),
+                   prefill, &p.plan->prefill_memory});
+    out.push_back({pair ? say("{} decode ({} →)", decode, prefill) : say("{} decode", decode),
+                   decode, &p.plan->decode_memory});
   }
   return out;
 }
@@ -153,7 +162,7 @@ Table shape_table(const std::vector<NamedPlan>& plans) {
         {p.hardware, serving_text(*p.plan),
          Cell{p.plan->devices, p.smallest ? Mark::best : Mark::none}, p.plan->nodes,
          apart(*p.plan) ? instances_text(s.prefill_instances, p.plan->prefill)
-                        : fmt::format("the same ({})", plan_text(p.plan->prefill.plan)),
+                        : say("the same ({})", plan_text(p.plan->prefill.plan)),
          batch_text(p.plan->prefill), instances_text(s.decode_instances, p.plan->decode),
          batch_text(p.plan->decode)});
   }
@@ -339,7 +348,7 @@ Table refusals_table(const study::PlanResult& result) {
     std::map<std::pair<std::string, study::Refusal::Cause>, std::pair<int, std::string>> groups;
     for (const study::Refusal& r : h.refused) {
       auto& [count, example] = groups[{r.phase, r.cause}];
-      if (++count == 1) example = mapping::describe(r.plan) + ": " + r.reason;
+      if (++count == 1) example = say("{}: {}", mapping::describe(r.plan), r.reason);
     }
     for (const auto& [key, group] : groups) {
       table.rows.push_back({result.request.hardware[h.hardware].id, key.first,

@@ -27,7 +27,8 @@ std::vector<NamedPlan> best_plans(const study::PlanResult& result);
 
 /// The fullest rank of each kind: aggregated instances have one kind, others two.
 struct Rank {
-  std::string name;  // starts with its hardware
+  std::string name;
+  std::string hardware;
   const mapping::MemoryFootprint* memory;
 };
 std::vector<Rank> ranks(const std::vector<NamedPlan>& plans);

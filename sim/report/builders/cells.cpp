@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr double kLeastShown = 1e-3;
 constexpr double kEqual = 1e-9;  // relative: a figure this near the best is the best too
@@ -62,16 +65,18 @@ std::string context_text(std::int64_t tokens) {
   return format_count(tokens);
 }
 
-std::string ratio_text(double ratio) { return format_significant(ratio) + "x"; }
+std::string ratio_text(double ratio) { return say("{}x", format_significant(ratio)); }
 
 void SourceRows::add(std::string_view what, const std::vector<std::string>& sources) {
   for (const std::string& source : sources) rows.push_back({what, source});
 }
 
 Details sources_block(SourceRows sources) {
-  Table table{.title = "Sources", .columns = {text_column("of"), text_column("source")}};
+  Table table{
+      .title = "Sources",
+      .columns = {text_column(std::string(lang::meant("of (a source)"))), text_column("source")}};
   table.rows = std::move(sources.rows);
-  Details details{.summary = fmt::format("{} sources", table.rows.size())};
+  Details details{.summary = say("{} sources", table.rows.size())};
   details.blocks.emplace_back(std::move(table));
   return details;
 }
@@ -79,7 +84,7 @@ Details sources_block(SourceRows sources) {
 void add_basis(std::vector<Block>& blocks, const study::Basis& basis, int level) {
   blocks.push_back(Heading{.level = level, .text = "Assumptions and sources"});
   for (const std::string& note : basis.notes) blocks.push_back(Note{NoteKind::assumption, note});
-  Details sources{.summary = fmt::format("{} sources", basis.sources.size())};
+  Details sources{.summary = say("{} sources", basis.sources.size())};
   for (const std::string& source : basis.sources) {
     sources.blocks.push_back(Note{NoteKind::source, source});
   }

@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::Claim;
 using study::ClaimCase;
 using study::ClaimQuantity;
@@ -44,13 +46,14 @@ std::string_view meaning(ClaimQuantity quantity) {
 }
 
 std::string figure_text(const Claim& claim, double figure) {
-  const std::string space = claim.unit == "x" || claim.unit.empty() ? "" : " ";
+  if (claim.unit == "x") return say("{}x", format_significant(figure));
+  const std::string space = claim.unit.empty() ? "" : " ";
   return format_significant(figure) + space + claim.unit;
 }
 
 std::string range_text(const Claim& claim) {
   if (claim.low == claim.high) return figure_text(claim, claim.low);
-  return fmt::format("{} to {}", format_significant(claim.low), figure_text(claim, claim.high));
+  return say("{} to {}", format_significant(claim.low), figure_text(claim, claim.high));
 }
 
 std::string value_text(ClaimVary vary, double at) {
@@ -58,11 +61,11 @@ std::string value_text(ClaimVary vary, double at) {
     case ClaimVary::nothing:
       return "";
     case ClaimVary::context_tokens:
-      return context_text(std::llround(at)) + " tokens";
+      return say("{} tokens", context_text(std::llround(at)));
     case ClaimVary::sequences_per_gpu:
-      return at > 0.0 ? fmt::format("{:g} per GPU", at) : "as many as fit";
+      return at > 0.0 ? say("{:g} per GPU", at) : std::string(lang::tr("as many as fit"));
     case ClaimVary::acceptance:
-      return "acceptance " + format_percent(at);
+      return say("acceptance {}", format_percent(at));
   }
   return "";
 }
@@ -103,11 +106,11 @@ std::string where_true(const ClaimResult& result, std::size_t index) {
     const bool holds = value.figure && judge(result.claim, *value.figure) == Verdict::holds;
     all = all && holds;
     if (holds && value.at) holding.push_back(value_text(c.vary, *value.at));
-    if (holds && !value.at) return c.condition;
+    if (holds && !value.at) return std::string(lang::tr(c.condition));
   }
   if (holding.empty()) return "";
-  if (all) return fmt::format("{} (at every value)", c.condition);
-  return fmt::format("{} ({})", c.condition, fmt::join(holding, ", "));
+  if (all) return say("{} (at every value)", c.condition);
+  return say("{} ({})", c.condition, lang::listed(holding));
 }
 
 std::string conditions(const ClaimResult& result) {
@@ -116,8 +119,7 @@ std::string conditions(const ClaimResult& result) {
     const std::string text = where_true(result, i);
     if (!text.empty()) where.push_back(text);
   }
-  return where.empty() ? "under none of the conditions below"
-                       : fmt::format("{}", fmt::join(where, "; "));
+  return where.empty() ? "under none of the conditions below" : lang::clauses(where);
 }
 
 std::string published_text(const Claim& claim) {
@@ -130,7 +132,7 @@ std::string published_text(const Claim& claim) {
   }
   if (most < least) return claim.published.empty() ? "nothing found" : "no figure";
   if (most == least) return figure_text(claim, most);
-  return fmt::format("{} to {}", format_significant(least), figure_text(claim, most));
+  return say("{} to {}", format_significant(least), figure_text(claim, most));
 }
 
 Table overview(const ClaimsResult& result) {
@@ -139,19 +141,19 @@ Table overview(const ClaimsResult& result) {
                           text_column("published"), text_column("verdict"), text_column("holds")}};
   for (const ClaimResult& one : result.claims) {
     const Tally t = tally(one);
-    const std::string ours = t.all == 0 ? "–"
-                                        : fmt::format("{} to {}", format_significant(t.least),
-                                                      figure_text(one.claim, t.most));
+    const std::string ours =
+        t.all == 0 ? "–"
+                   : say("{} to {}", format_significant(t.least), figure_text(one.claim, t.most));
     table.rows.push_back({one.claim.statement, range_text(one.claim), ours,
                           published_text(one.claim), verdict_text(t),
-                          fmt::format("{} of {}", t.holds, t.all)});
+                          say("{} of {}", t.holds, t.all)});
   }
   return table;
 }
 
 Table case_table(const ClaimResult& result) {
   const Claim& claim = result.claim;
-  Table table{.title = fmt::format("Our model: {}", meaning(claim.quantity)),
+  Table table{.title = say("Our model: {}", meaning(claim.quantity)),
               .columns = {text_column("condition"), text_column("at"),
                           number_column("figure", claim.unit), text_column("statement")}};
   for (std::size_t i = 0; i < result.cases.size(); ++i) {
@@ -164,9 +166,8 @@ Table case_table(const ClaimResult& result) {
       } else {
         const Verdict verdict = judge(claim, *value.figure);
         cells.emplace_back(*value.figure);
-        cells.emplace_back(verdict == Verdict::holds
-                               ? Cell{"holds", Mark::best}
-                               : Cell{fmt::format("{} than stated", name(verdict))});
+        cells.emplace_back(verdict == Verdict::holds ? Cell{"holds", Mark::best}
+                                                     : Cell{say("{} than stated", name(verdict))});
       }
       table.rows.push_back(std::move(cells));
     }
@@ -184,7 +185,7 @@ Table published_table(const Claim& claim) {
       const Verdict verdict = judge(claim, *one.figure);
       cells.emplace_back(*one.figure);
       cells.emplace_back(verdict == Verdict::holds ? std::string("holds")
-                                                   : fmt::format("{} than stated", name(verdict)));
+                                                   : say("{} than stated", name(verdict)));
     } else {
       cells.push_back(missing_cell());
       cells.emplace_back("");
@@ -202,7 +203,7 @@ bool positive(const ClaimResult& result) {
 // One place per figure, in the order of the table; names only where nothing varies.
 Plot figure_plot(const ClaimResult& result) {
   const Claim& claim = result.claim;
-  Plot plot{.title = fmt::format("{}: {}", claim.statement, verdict_text(tally(result))),
+  Plot plot{.title = say("{}: {}", claim.statement, verdict_text(tally(result))),
             .x = {.label = "condition"},
             .y = {.label = std::string(meaning(claim.quantity)), .unit = claim.unit}};
   if (positive(result)) plot.y.scale = AxisScale::log;
@@ -229,13 +230,14 @@ void add_claim(const ClaimResult& result, std::vector<Block>& blocks) {
   const Claim& claim = result.claim;
   blocks.push_back(Heading{.text = claim.statement, .anchor = claim.id});
   const Tally t = tally(result);
-  std::string text = fmt::format("Stated: {}. ", range_text(claim));
-  if (!claim.range.empty()) text += claim.range + " ";
-  text += t.all == 0 ? "Our model computes no figure."
-                     : fmt::format("Our model: {} to {}; it holds in {} of {} set-ups: {}.",
-                                   format_significant(t.least), figure_text(claim, t.most), t.holds,
-                                   t.all, conditions(result));
-  blocks.push_back(Paragraph{std::move(text)});
+  std::string text = say("Stated: {}.", range_text(claim));
+  if (!claim.range.empty()) text = say("{} {}", text, claim.range);
+  const std::string ours = t.all == 0
+                               ? "Our model computes no figure."
+                               : say("Our model: {} to {}; it holds in {} of {} set-ups: {}.",
+                                     format_significant(t.least), figure_text(claim, t.most),
+                                     t.holds, t.all, conditions(result));
+  blocks.push_back(Paragraph{say("{} {}", text, ours)});
   if (!result.cases.empty()) {
     blocks.push_back(figure_plot(result));
     blocks.push_back(case_table(result));
@@ -252,10 +254,18 @@ std::string finding(const ClaimsResult& result) {
     never += t.all > 0 && t.holds == 0 ? 1 : 0;
   }
   const int all = static_cast<int>(result.claims.size());
-  return fmt::format(
-      "Of {} popular statement{}, {} hold{} in every set-up we computed, {} in none, and {} under "
-      "the conditions below.",
-      all, all == 1 ? "" : "s", always, always == 1 ? "s" : "", never, all - always - never);
+  const std::string statements =
+      all == 1 ? say("{} popular statement", all) : say("{} popular statements", all);
+  const int mixed = all - always - never;
+  if (always == 1) {
+    return say(
+        "Of {}, {} holds in every set-up we computed, {} in none, and {} under the conditions "
+        "below.",
+        statements, always, never, mixed);
+  }
+  return say(
+      "Of {}, {} hold in every set-up we computed, {} in none, and {} under the conditions below.",
+      statements, always, never, mixed);
 }
 
 }  // namespace

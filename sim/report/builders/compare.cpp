@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 #include "report/builders/compare_tables.hpp"
 
@@ -19,6 +20,7 @@ using compare::growth;
 using compare::kGiB;
 using compare::short_label;
 using compare::Value;
+using lang::say;
 using study::AttentionTrade;
 using study::TradePoint;
 using study::TradeRow;
@@ -74,19 +76,22 @@ Plot cache_plot(const Group& group, const AttentionTrade& trade) {
   const double ratio = growth(*by.most) / growth(*by.least);
   Plot plot = context_plot(
       group,
-      fmt::format("Cache of one sequence, {}: {} grows {} faster than {}", group.subject,
-                  short_label(*by.most), ratio_text(ratio), short_label(*by.least)),
+      say("Cache of one sequence, {}: {} grows {} faster than {}", group.subject,
+          short_label(*by.most), ratio_text(ratio), short_label(*by.least)),
       {.label = "cache per sequence", .unit = "GiB", .scale = AxisScale::log}, cache_gib);
   const Bytes device = trade.cluster.device.memory_usable;
   const std::int64_t node = trade.cluster.devices_per_node;
-  const auto line = [&plot](Bytes memory, const std::string& of) {
+  const auto line = [&plot](Bytes memory, std::string label) {
     plot.references.push_back({.kind = ReferenceKind::horizontal,
                                .value = memory.value / kGiB,
-                               .label = fmt::format("{}: {}", of, format_bytes_binary(memory))});
+                               .label = std::move(label)});
   };
-  line(device, "one " + trade.cluster.id);
-  if (node > 1) line(static_cast<double>(node) * device, fmt::format("node of {}", node));
-  plot.note = fmt::format("Whole model, cache layout {}.", trade.request.kv);
+  line(device, say("one {}: {}", trade.cluster.id, format_bytes_binary(device)));
+  if (node > 1) {
+    const Bytes memory = static_cast<double>(node) * device;
+    line(memory, say("node of {}: {}", node, format_bytes_binary(memory)));
+  }
+  plot.note = say("Whole model, cache layout {}.", trade.request.kv);
   return plot;
 }
 
@@ -113,9 +118,9 @@ std::string speed_title(const Group& group) {
     best = point;
     fastest = row;
   }
-  if (best == nullptr) return fmt::format("Decode speed, {}", group.subject);
-  return fmt::format("Decode speed, {}: {} is fastest at {} tokens, the longest context served",
-                     group.subject, short_label(*fastest), context_text(best->context_tokens));
+  if (best == nullptr) return say("Decode speed, {}", group.subject);
+  return say("Decode speed, {}: {} is fastest at {} tokens, the longest context served",
+             group.subject, short_label(*fastest), context_text(best->context_tokens));
 }
 
 Plot speed_plot(const Group& group, const AttentionTrade& trade) {
@@ -123,15 +128,15 @@ Plot speed_plot(const Group& group, const AttentionTrade& trade) {
       group, speed_title(group),
       {.label = "decode, estimated", .unit = "tokens/s per GPU", .scale = AxisScale::log}, speed);
   plot.note = trade.request.sequences_per_device > 0.0
-                  ? fmt::format("{} sequences per GPU; a gap: they do not fit.",
-                                format_significant(trade.request.sequences_per_device))
+                  ? say("{} sequences per GPU; a gap: they do not fit.",
+                        format_significant(trade.request.sequences_per_device))
                   : "As many sequences as memory holds; a gap: none fits.";
   return plot;
 }
 
 Plot prefill_plot(const Group& group) {
   Plot plot = context_plot(
-      group, fmt::format("Prefill speed, {}", group.subject),
+      group, say("Prefill speed, {}", group.subject),
       {.label = "prefill, estimated", .unit = "tokens/s per GPU", .scale = AxisScale::log},
       prefill_speed);
   plot.note = "One prompt per replica; a gap: its cache does not fit.";
@@ -175,7 +180,7 @@ void add_group(const Group& group, const AttentionTrade& trade, int level,
 
 std::vector<Group> groups_of(const AttentionTrade& trade) {
   const std::string base = base_name(trade);
-  Group exchanged{"One model, other attention: " + base, base, "attention", {}};
+  Group exchanged{say("One model, other attention: {}", base), base, "attention", {}};
   Group published{"Models as published", "published models", "model", {}};
   for (const TradeRow& row : trade.rows) {
     (row.exchanged.empty() ? published : exchanged).rows.push_back(&row);
@@ -186,19 +191,20 @@ std::vector<Group> groups_of(const AttentionTrade& trade) {
   return groups;
 }
 
-std::string speed_clause(const TradeRow& row, const TradeRow& other) {
+// The sentence so far, and how fast `row` decodes beside `other`.
+std::string with_speed(const std::string& text, const TradeRow& row, const TradeRow& other) {
   const TradePoint* point = longest_decoded(row);
-  if (point == nullptr) return "";
+  if (point == nullptr) return say("{}.", text);
   const auto index = static_cast<std::size_t>(point - row.points.data());
   const TradePoint& there = other.points[index];
   const std::string mine = format_significant(point->per_device.value);
   const std::string context = context_text(point->context_tokens);
   if (there.per_device.value <= 0.0) {
-    return fmt::format("; at {} tokens it decodes {} tokens/s per GPU, where {} fits no sequence",
-                       context, mine, short_label(other));
+    return say("{}; at {} tokens it decodes {} tokens/s per GPU, where {} fits no sequence.", text,
+               context, mine, short_label(other));
   }
-  return fmt::format("; at {} tokens it decodes {} tokens/s per GPU against {}", context, mine,
-                     format_significant(there.per_device.value));
+  return say("{}; at {} tokens it decodes {} tokens/s per GPU against {}.", text, context, mine,
+             format_significant(there.per_device.value));
 }
 
 // The kind the base model was published with, when it is among the exchanged ones.
@@ -216,15 +222,16 @@ std::string compare_finding(const AttentionTrade& trade) {
   const Extremes by = by_growth(group.rows);
   const TradeRow* subject = own_kind(group.rows);
   if (subject == nullptr) subject = by.least;
+  const std::string who = subject->exchanged.empty()
+                              ? subject->label
+                              : say("{} with {}", base_name(trade), subject->exchanged);
   if (subject == by.most) {
-    return fmt::format("{} keeps {} per token ({}).", subject->label, per_token(*subject),
-                       trade.request.kv);
+    return say("{} keeps {} per token ({}).", who, per_token(*subject), trade.request.kv);
   }
-  const std::string of = subject->exchanged.empty() ? "" : base_name(trade) + " ";
-  return fmt::format("{}{} keeps {} less per token than {} ({} against {}){}.", of,
-                     subject->exchanged.empty() ? subject->label : "with " + subject->exchanged,
-                     ratio_text(growth(*by.most) / growth(*subject)), short_label(*by.most),
-                     per_token(*subject), per_token(*by.most), speed_clause(*subject, *by.most));
+  const std::string text = say("{} keeps {} less per token than {} ({} against {})", who,
+                               ratio_text(growth(*by.most) / growth(*subject)),
+                               short_label(*by.most), per_token(*subject), per_token(*by.most));
+  return with_speed(text, *subject, *by.most);
 }
 
 std::vector<Block> compare_blocks(const AttentionTrade& trade, int level) {
@@ -242,7 +249,7 @@ std::vector<Block> compare_blocks(const AttentionTrade& trade, int level) {
   for (const std::string& note : trade.notes) {
     blocks.push_back(Note{NoteKind::assumption, note});
   }
-  Details sources{.summary = fmt::format("{} sources", trade.sources.size())};
+  Details sources{.summary = say("{} sources", trade.sources.size())};
   for (const std::string& source : trade.sources) {
     sources.blocks.push_back(Note{NoteKind::source, source});
   }
@@ -251,10 +258,9 @@ std::vector<Block> compare_blocks(const AttentionTrade& trade, int level) {
 }
 
 Document compare_document(const AttentionTrade& trade) {
-  Document document{
-      .title = fmt::format("Attention, cache and decode speed on {}", trade.cluster.id),
-      .finding = compare_finding(trade),
-      .blocks = compare_blocks(trade)};
+  Document document{.title = say("Attention, cache and decode speed on {}", trade.cluster.id),
+                    .finding = compare_finding(trade),
+                    .blocks = compare_blocks(trade)};
   for (const study::TradeInput& input : trade.inputs) {
     document.metadata.inputs.push_back({input.name, input.hash});
   }

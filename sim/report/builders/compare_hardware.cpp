@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::HardwarePoint;
 using study::HardwareRow;
 using study::HardwareTrade;
@@ -59,18 +61,17 @@ std::string finding(const HardwareTrade& trade) {
   const std::string context = context_text(trade.request.contexts.front());
   const Best fast = best_decode(trade, 0, [](const auto& p) { return p.per_device.value; });
   if (fast.point == nullptr) {
-    return fmt::format("{} runs on none of the systems asked for.", trade.model);
+    return say("{} runs on none of the systems asked for.", trade.model);
   }
-  std::string text =
-      fmt::format("{} at {} tokens: {} decodes fastest, {} tokens/s per GPU with {} sequences each",
-                  trade.model, context, fast.row->cluster.id,
-                  format_significant(fast.point->per_device.value), fast.point->batch);
+  const std::string text =
+      say("{} at {} tokens: {} decodes fastest, {} tokens/s per GPU with {} sequences each",
+          trade.model, context, fast.row->cluster.id,
+          format_significant(fast.point->per_device.value), fast.point->batch);
   const Best cheap = best_decode(trade, 0, per_dollar);
-  if (cheap.point == nullptr) return text + ".";
-  return text + fmt::format("; {} is cheapest, {} USD per million output tokens with {}.",
-                            cheap.row->cluster.id,
-                            format_significant(*cheap.point->usd_per_million_tokens),
-                            cheap.point->batch);
+  if (cheap.point == nullptr) return say("{}.", text);
+  return say("{}; {} is cheapest, {} USD per million output tokens with {}.", text,
+             cheap.row->cluster.id, format_significant(*cheap.point->usd_per_million_tokens),
+             cheap.point->batch);
 }
 
 Table system_table(const HardwareTrade& trade) {
@@ -81,7 +82,7 @@ Table system_table(const HardwareTrade& trade) {
                   number_column("weights", "GiB"), number_column("USD per GPU hour")}};
   for (const std::int64_t context : trade.request.contexts) {
     table.columns.push_back(
-        number_column(fmt::format("sequences at {}", context_text(context)), "per GPU"));
+        number_column(say("sequences at {}", context_text(context)), "per GPU"));
   }
   for (const HardwareRow& row : trade.rows) {
     std::vector<Cell> cells{row.cluster.id};
@@ -143,8 +144,8 @@ Table prefill_table(const HardwareTrade& trade, std::string title, Winner winner
 }
 
 Plot decode_plot(const HardwareTrade& trade, std::size_t context) {
-  Plot plot{.title = fmt::format("Decode speed at {} tokens of context",
-                                 context_text(trade.request.contexts[context])),
+  Plot plot{.title = say("Decode speed at {} tokens of context",
+                         context_text(trade.request.contexts[context])),
             .x = {.label = "sequences per GPU", .scale = AxisScale::log2},
             .y = {.label = "decode", .unit = "tokens/s per GPU", .scale = AxisScale::log}};
   for (const HardwareRow& row : trade.rows) {
@@ -181,17 +182,16 @@ Cell dollars(const HardwarePoint& point) {
 }
 
 Cell binds(const HardwarePoint& point) {
-  return fmt::format("{} {}", timing::name(point.bound), share_text(point.bound_share));
+  return fmt::format("{} {}", lang::tr(timing::name(point.bound)), share_text(point.bound_share));
 }
 
 void add_decode(const HardwareTrade& trade, std::size_t context, std::vector<Block>& blocks) {
   const std::string tokens = context_text(trade.request.contexts[context]);
   const auto add = [&](const char* what, Winner winner, const Value& value) {
-    blocks.push_back(by_batch(trade, context,
-                              fmt::format("{} at {} tokens, by sequences per GPU", what, tokens),
-                              winner, value));
+    blocks.push_back(by_batch(
+        trade, context, say("{} at {} tokens, by sequences per GPU", what, tokens), winner, value));
   };
-  blocks.push_back(Heading{.level = 3, .text = fmt::format("Context {}", tokens)});
+  blocks.push_back(Heading{.level = 3, .text = say("Context {}", tokens)});
   blocks.push_back(decode_plot(trade, context));
   add("Decode, tokens/s per GPU,", Winner::most,
       [](const HardwarePoint& p) { return Cell{p.per_device.value}; });
@@ -204,7 +204,7 @@ void add_decode(const HardwareTrade& trade, std::size_t context, std::vector<Blo
 }  // namespace
 
 Document compare_hardware_document(const HardwareTrade& trade) {
-  Document document{.title = fmt::format("{} on {} systems", trade.model, trade.rows.size()),
+  Document document{.title = say("{} on {} systems", trade.model, trade.rows.size()),
                     .finding = finding(trade)};
   document.metadata.inputs = inputs_of(trade.basis);
   std::vector<Block>& blocks = document.blocks;
@@ -224,9 +224,9 @@ Document compare_hardware_document(const HardwareTrade& trade) {
                                  Winner::least, dollars));
   blocks.push_back(prefill_table(trade, "What binds a prompt's last step, by prompt in tokens",
                                  Winner::none, binds));
-  blocks.push_back(Note{NoteKind::info, fmt::format("Cache layout {}; –: does not fit, or no price "
-                                                    "is known.",
-                                                    trade.kv)});
+  blocks.push_back(Note{NoteKind::info, say("Cache layout {}; –: does not fit, or no price "
+                                            "is known.",
+                                            trade.kv)});
   add_basis(blocks, trade.basis);
   return document;
 }

@@ -8,11 +8,13 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report::compare {
 namespace {
 
+using lang::say;
 using study::AttentionTrade;
 using study::TradePoint;
 using study::TradeRow;
@@ -79,7 +81,8 @@ Table growth_table(const Group& group, const AttentionTrade& trade) {
               .columns = {text_column(group.row_header), text_column("kind")}};
   const std::vector<std::string> names = format_names(group);
   for (const std::string& name : names) table.columns.push_back(number_column(name, "B/token"));
-  table.columns.push_back(number_column("constant, " + trade.request.kv, "B", NumberFormat::si));
+  table.columns.push_back(
+      number_column(say("constant, {}", trade.request.kv), "B", NumberFormat::si));
   table.columns.push_back(number_column("growth / least"));
   double least = std::numeric_limits<double>::infinity();
   for (const TradeRow* row : group.rows) least = std::min(least, growth(*row).value);
@@ -104,8 +107,8 @@ Table growth_table(const Group& group, const AttentionTrade& trade) {
 }
 
 Table intensity_table(const Group& group, const AttentionTrade& trade) {
-  Table table{.title = fmt::format("Attention cores against the device's ridge of {} FLOP/B (bf16)",
-                                   format_significant(trade.ridge.value)),
+  Table table{.title = say("Attention cores against the device's ridge of {} FLOP/B (bf16)",
+                           format_significant(trade.ridge.value)),
               .columns = {text_column(group.row_header), number_column("all heads", "FLOP/B"),
                           text_column("plan"), number_column("one rank", "FLOP/B"),
                           number_column("of the ridge", "", NumberFormat::percent),

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "model/lower.hpp"
 #include "report/builders/cells.hpp"
 #include "report/builders/estimate_figures.hpp"
@@ -22,6 +23,7 @@ namespace fathom::report {
 namespace {
 
 using infer::InferEstimate;
+using lang::say;
 using study::OperatorRow;
 
 constexpr double kMilli = 1e-3;
@@ -46,18 +48,17 @@ struct WorkText {
   double devices;
 
   std::string operator()(const infer::DecodeQuery& q) const {
-    std::string text = fmt::format("{} sequences/GPU, context {}", rounded(q.sequences / devices),
-                                   tokens_text(q.context_tokens));
-    if (q.draft_tokens > 0) {
-      text += fmt::format(", {} drafts accepted with {:g}", q.draft_tokens, q.acceptance);
-    }
-    return text;
+    const std::string sequences = rounded(q.sequences / devices);
+    const std::string context = tokens_text(q.context_tokens);
+    if (q.draft_tokens == 0) return say("{} sequences/GPU, context {}", sequences, context);
+    return say("{} sequences/GPU, context {}, {} drafts accepted with {:g}", sequences, context,
+               q.draft_tokens, q.acceptance);
   }
   std::string operator()(const infer::PrefillQuery& q) const {
-    std::string text = fmt::format("{} prompts/GPU of {} tokens", rounded(q.prompts / devices),
-                                   tokens_text(q.prompt_tokens));
-    if (q.cached_tokens > 0.0) text += fmt::format(", {} cached", tokens_text(q.cached_tokens));
-    if (q.chunk_tokens > 0.0) text += fmt::format(", chunks of {}", tokens_text(q.chunk_tokens));
+    std::string text = say("{} prompts/GPU of {} tokens", rounded(q.prompts / devices),
+                           tokens_text(q.prompt_tokens));
+    if (q.cached_tokens > 0.0) text = say("{}, {} cached", text, tokens_text(q.cached_tokens));
+    if (q.chunk_tokens > 0.0) text = say("{}, chunks of {}", text, tokens_text(q.chunk_tokens));
     return text;
   }
 };
@@ -91,7 +92,7 @@ std::string finding(const InferEstimate& e) {
     return share_text(device.value > 0.0 ? (1.0 - waiting) * (bound(b) / device) : 0.0);
   };
   const bool decode = e.phase == model::Phase::decode;
-  return fmt::format(
+  return say(
       "{} {} (compute {}, memory {}, overhead {}, exposed network {}) · {} of it from measured "
       "curves",
       decode ? "TPOT" : "TTFT", format_seconds(e.latency), part(timing::Bound::compute),
@@ -111,17 +112,17 @@ KeyFigures key_figures(const InferEstimate& e) {
                          anchor(FigureAnchor::throughput)});
   if (decode) {
     out.figures.push_back({"speed", e.per_user.value, "tokens/s/user",
-                           fmt::format("tokens per step: {:g}", e.accepted_tokens),
+                           say("tokens per step: {:g}", e.accepted_tokens),
                            anchor(FigureAnchor::speed)});
   }
   out.figures.push_back({"exposed communication", exposed(step).value / kMilli, "ms",
-                         share_text(exposed(step) / step.latency) + " of the step",
+                         say("{} of the step", share_text(exposed(step) / step.latency)),
                          anchor(FigureAnchor::exposed)});
   out.figures.push_back({"step", e.step.latency.value / kMilli, "ms", "first stage in, last out",
                          anchor(FigureAnchor::step)});
   for (std::size_t i = 0; i < hw::kEvidenceCount; ++i) {
     const auto evidence = static_cast<hw::Evidence>(i);
-    out.figures.push_back({fmt::format("{} efficiencies", hw::name(evidence)),
+    out.figures.push_back({say("{} efficiencies", hw::name(evidence)),
                            100.0 * evidence_share(step, evidence), "%", "of operator time",
                            anchor(FigureAnchor::evidence)});
   }
@@ -234,9 +235,9 @@ void add_mla_note(Document& page, const study::Answer& answer) {
     if (mla == nullptr) continue;
     page.blocks.emplace_back(
         Note{NoteKind::info,
-             fmt::format("MLA runs in the {} form; a chunk on a long prefix costs fewer FLOPs in "
-                         "the naive form above {} tokens",
-                         form, format_significant(model::mla_crossover_tokens(*mla), 4))});
+             say("MLA runs in the {} form; a chunk on a long prefix costs fewer FLOPs in "
+                 "the naive form above {} tokens",
+                 form, format_significant(model::mla_crossover_tokens(*mla), 4))});
     return;
   }
 }
@@ -246,13 +247,12 @@ void add_assumptions(Document& page, const study::Scenario& scenario, const stud
     page.blocks.emplace_back(Note{NoteKind::assumption, note});
   }
   for (const std::string& part : scenario.model.arch.unmodelled) {
-    page.blocks.emplace_back(Note{NoteKind::warning, "not modelled: " + part});
+    page.blocks.emplace_back(Note{NoteKind::warning, say("not modelled: {}", part)});
   }
   if (!scenario.cluster.assumed.empty()) {
-    page.blocks.emplace_back(
-        Note{NoteKind::assumption,
-             fmt::format("{}: {} assumed, or their documents were not opened", scenario.cluster.id,
-                         fmt::join(scenario.cluster.assumed, ", "))});
+    page.blocks.emplace_back(Note{
+        NoteKind::assumption, say("{}: {} assumed, or their documents were not opened",
+                                  scenario.cluster.id, fmt::join(scenario.cluster.assumed, ", "))});
   }
   SourceRows sources;
   sources.add(scenario.model.arch.name, scenario.model.source);
@@ -270,9 +270,8 @@ std::string scenario_line(const study::Scenario& s) {
                                   ? fmt::format("{} × {} {}", devices / node, node, s.cluster.id)
                                   : fmt::format("{} × {}", devices, s.cluster.id);
   const bool decode = std::holds_alternative<infer::DecodeQuery>(s.workload);
-  return fmt::format("{} · {} · {}, {}, {}", s.model.arch.name, decode ? "decode" : "prefill",
-                     machine, mapping::describe(s.plan),
-                     std::visit(WorkText{real(devices)}, s.workload));
+  return say("{} · {} · {}, {}, {}", s.model.arch.name, decode ? "decode" : "prefill", machine,
+             mapping::describe(s.plan), std::visit(WorkText{real(devices)}, s.workload));
 }
 
 Document estimate_page(const study::Scenario& scenario, const study::Answer& answer) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 #include "study/class_memory.hpp"
 #include "timing/timeline.hpp"
@@ -16,6 +17,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using mapping::Lane;
 using model::Stage;
 using study::OperatorRow;
@@ -29,8 +31,8 @@ constexpr double kRounding = 1e-9;       // of a step: shorter idle times are ro
 
 // The innermost link and the outermost one, as their profile names them.
 std::string lane_name(Lane lane, const hw::Cluster& cluster) {
-  if (lane == Lane::intra_node) return fmt::format("in node: {}", cluster.tiers.front().name);
-  if (lane == Lane::inter_node) return fmt::format("between: {}", cluster.tiers.back().name);
+  if (lane == Lane::intra_node) return say("in node: {}", cluster.tiers.front().name);
+  if (lane == Lane::inter_node) return say("between: {}", cluster.tiers.back().name);
   return std::string(mapping::name(lane));
 }
 
@@ -126,7 +128,7 @@ class Timeline {
   }
 
   LanePlot plot() {
-    LanePlot plot{.x = {.label = fmt::format("time since layer {} begins", layers_.first + 1),
+    LanePlot plot{.x = {.label = say("time since layer {} begins", layers_.first + 1),
                         .unit = "us",
                         .min = 0.0,
                         .max = (window_.to - window_.from).value / kMicro},
@@ -170,7 +172,7 @@ class Timeline {
     const TaskNodes& nodes = nodes_[block];
     const std::string& operators =
         task.task == PlacedTask::kBranch ? nodes.branch : nodes.chain.at(task.task);
-    return {{"layer", fmt::format("{} of {}", task.layer + 1, program_.sequence.size())},
+    return {{"layer", say("{} of {}", task.layer + 1, program_.sequence.size())},
             {"operators", operators}};
   }
 
@@ -178,20 +180,37 @@ class Timeline {
     const Seconds length = window_.to - window_.from;
     const double waiting = 1.0 - computing_ / length;
     const std::string layers =
-        fmt::format("{} to {} of {}", layers_.first + 1, layers_.second, program_.sequence.size());
+        say("{} to {} of {}", layers_.first + 1, layers_.second, program_.sequence.size());
     if (waiting < kRounding)
-      return fmt::format("Layers {}: {}, compute never waits", layers, format_seconds(length));
-    return fmt::format("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
-                       share_text(waiting));
+      return say("Layers {}: {}, compute never waits", layers, format_seconds(length));
+    return say("Layers {}: {}, compute waits {} of it", layers, format_seconds(length),
+               share_text(waiting));
   }
 
   std::string note() const {
-    if (micro_ == 1)
-      return "The operators of a layer follow one another; shared experts run beside the dispatch. "
-             "Other layers of a kind look the same; embedding and head run once, before and after "
-             "them.";
-    return "Two micro-batches share the lanes: one computes while the other's tokens travel. A bar "
-           "that is cut at an edge goes on outside. Embedding and head run once, for both.";
+    std::string out =
+        micro_ == 1
+            ? lang::say(
+                  "The operators of a layer follow one another; shared experts run beside "
+                  "the dispatch. Other layers of a kind look the same; embedding and head "
+                  "run once, before and after them.")
+            : lang::say(
+                  "Two micro-batches share the lanes: one computes while the other's tokens "
+                  "travel. A bar that is cut at an edge goes on outside. Embedding and head "
+                  "run once, for both.");
+    if (m_.mapped.phase == model::Phase::prefill)
+      out += " " + lang::say("Of a prompt in chunks this is the last one's step.");
+    if (waits_for_host())
+      out += " " + lang::say(
+                       "The host takes longer to launch the kernels of a step than the device "
+                       "to run them: the step waits for it, which is not drawn.");
+    return out;
+  }
+
+  bool waits_for_host() const {
+    const timing::StepEstimate step =
+        timing::summarize(m_.timed, program_, micro_, timing_options(m_));
+    return step.launches * m_.host.per_launch > step.latency;
   }
 
   const infer::StepModel& m_;
@@ -280,8 +299,8 @@ class Flame {
   std::string title() const {
     const auto longest = std::ranges::max_element(rows_, {}, &OperatorRow::share);
     if (longest == rows_.end()) return "Where the time goes";
-    return fmt::format("Where the time goes: {} takes {} of {}", longest->name,
-                       share_text(longest->share), format_seconds(Seconds{end_ * kMilli}));
+    return say("Where the time goes: {} takes {} of {}", longest->name, share_text(longest->share),
+               format_seconds(Seconds{end_ * kMilli}));
   }
 
   const std::vector<OperatorRow>& rows_;
@@ -309,7 +328,7 @@ LanePlot memory_stack(const study::Scenario& scenario, const study::Answer& answ
   for (std::size_t i = 0; i < memory.size(); ++i) {
     const mapping::MemoryFootprint& m = memory[i];
     const mapping::RankClass& ranks = answer.model.classes[i];
-    plot.lanes.push_back(fmt::format("{} × {}", ranks.ranks, ranks.name));
+    plot.lanes.push_back(say("{} × {}", ranks.ranks, ranks.name));
     double end = 0.0;
     const std::array<Bytes, 4> parts{m.weights, m.kv(), m.activations, m.buffers};
     for (std::size_t part = 0; part < parts.size(); ++part) {
@@ -330,9 +349,9 @@ LanePlot memory_stack(const study::Scenario& scenario, const study::Answer& answ
     const double available = gib(memory.front().available);
     plot.references = {{.kind = ReferenceKind::vertical,
                         .value = available,
-                        .label = fmt::format("usable {} GiB", format_significant(available))}};
+                        .label = say("usable {} GiB", format_significant(available))}};
   }
-  plot.title = fmt::format("The fullest GPU holds {} of its usable memory", share_text(fullest));
+  plot.title = say("The fullest GPU holds {} of its usable memory", share_text(fullest));
   return plot;
 }
 

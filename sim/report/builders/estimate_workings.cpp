@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 #include "report/builders/operator_working.hpp"
 #include "report/text.hpp"
@@ -14,6 +15,7 @@ namespace fathom::report {
 namespace {
 
 using infer::InferEstimate;
+using lang::say;
 using study::OperatorRow;
 
 std::string rate_text(TokensPerSecond rate) { return format_significant(rate.value, 4); }
@@ -45,19 +47,17 @@ Working throughput(const InferEstimate& e) {
   const bool decode = e.phase == model::Phase::decode;
   Working out{anchor(FigureAnchor::throughput), "throughput", {}};
   if (decode) {
-    out.lines = {
-        {"formula", "sequences × tokens per step / time between steps' ends / GPUs"},
-        {"numbers put in",
-         fmt::format("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
-                     format_seconds(e.step.cycle), e.devices, rate_text(e.per_device))}};
+    out.lines = {{"formula", "sequences × tokens per step / time between steps' ends / GPUs"},
+                 {"numbers put in",
+                  say("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
+                      format_seconds(e.step.cycle), e.devices, rate_text(e.per_device))}};
   } else {
     const Seconds busy =
         Tokens{e.tokens_per_step} / (e.per_device * static_cast<double>(e.devices));
-    out.lines = {
-        {"formula", "prompt tokens computed / time the slowest stage is busy / GPUs"},
-        {"numbers put in",
-         fmt::format("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
-                     format_seconds(busy), e.devices, rate_text(e.per_device))}};
+    out.lines = {{"formula", "prompt tokens computed / time the slowest stage is busy / GPUs"},
+                 {"numbers put in",
+                  say("{} / {} / {} = {} tokens/s/GPU", fmt::format("{:.6g}", e.tokens_per_step),
+                      format_seconds(busy), e.devices, rate_text(e.per_device))}};
   }
   return out;
 }
@@ -67,8 +67,8 @@ Working speed(const InferEstimate& e) {
           "speed",
           {{"formula", "tokens per step and sequence / time between steps' ends"},
            {"numbers put in",
-            fmt::format("{} / {} = {} tokens/s/user", fmt::format("{:.4g}", e.accepted_tokens),
-                        format_seconds(e.step.cycle), rate_text(e.per_user))}}};
+            say("{} / {} = {} tokens/s/user", fmt::format("{:.4g}", e.accepted_tokens),
+                format_seconds(e.step.cycle), rate_text(e.per_user))}}};
 }
 
 Working exposed(const InferEstimate& e) {
@@ -95,11 +95,10 @@ Working step(const study::Answer& answer, const InferEstimate& e) {
                                                      format_seconds(m.host.per_step),
                                                      format_seconds(e.step.latency))});
   const Seconds launches = e.step.step.launches * m.host.per_launch;
-  out.lines.push_back(
-      {"launches", fmt::format("{:g} kernels × {} on the host = {}: a lower bound of "
-                               "a stage",
-                               e.step.step.launches, format_seconds(m.host.per_launch),
-                               format_seconds(launches))});
+  out.lines.push_back({"launches", say("{:g} kernels × {} on the host = {}: a lower bound of "
+                                       "a stage",
+                                       e.step.step.launches, format_seconds(m.host.per_launch),
+                                       format_seconds(launches))});
   out.lines.push_back({"order", m.plan.two_batch_overlap
                                     ? "two micro-batches share the lanes"
                                     : "operators of a layer one after the other; shared experts "

@@ -7,10 +7,13 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
+
+using lang::say;
 
 constexpr double kGiga = 1e9;
 constexpr double kTera = 1e12;
@@ -95,7 +98,7 @@ std::vector<Cell> efficiency_row(hw::Family family, std::string_view math,
 // One row per family, and one per arithmetic where a family tells them apart.
 Table efficiency_table(const hw::EfficiencySet& set) {
   Table table{
-      .title = "Efficiencies (" + set.name + "): shares of peak and bandwidth reached",
+      .title = say("Efficiencies ({}): shares of peak and bandwidth reached", set.name),
       .columns = {text_column("family"), text_column("math"), number_column("compute"),
                   number_column("memory or fabric"), number_column("scale-up"),
                   number_column("overhead", "us"), number_column("blend"), number_column("tile m"),
@@ -118,15 +121,15 @@ Table efficiency_table(const hw::EfficiencySet& set) {
 void add_provenance(Document& page, const hw::Cluster& cluster) {
   if (!cluster.price.date.empty()) {
     page.blocks.emplace_back(
-        Note{NoteKind::info, fmt::format("price of {}, {}, from {}", cluster.price.date,
-                                         cluster.price.basis, cluster.price.source)});
+        Note{NoteKind::info, say("price of {}, {}, from {}", cluster.price.date,
+                                 cluster.price.basis, cluster.price.source)});
   }
   for (const std::string& finding : hw::check(cluster)) {
     page.blocks.emplace_back(Note{NoteKind::warning, finding});
   }
   for (const std::string& pointer : cluster.assumed) {
     page.blocks.emplace_back(
-        Note{NoteKind::assumption, pointer + " is assumed, or its document was not opened"});
+        Note{NoteKind::assumption, say("{} is assumed, or its document was not opened", pointer)});
   }
   SourceRows sources;
   sources.add(cluster.id, cluster.sources);
@@ -139,13 +142,12 @@ void add_provenance(Document& page, const hw::Cluster& cluster) {
 Document hardware_page(const hw::Cluster& cluster) {
   const hw::DeviceProfile& device = cluster.device;
   Document page{.title = cluster.id};
-  page.finding =
-      fmt::format("{} ({}): {} at {}, {} BF16, ridge {} FLOP/B; {} devices per node, status {}",
-                  device.id, device.arch, format_bytes_binary(device.memory_capacity),
-                  format_si(device.memory_bandwidth.value, "B/s"),
-                  format_si(device.peak_of(Math::bf16).value, "FLOP/s"),
-                  format_significant(hw::ridge(device, Math::bf16).value), cluster.devices_per_node,
-                  cluster.status);
+  page.finding = say("{} ({}): {} at {}, {} BF16, ridge {} FLOP/B; {} devices per node, status {}",
+                     device.id, device.arch, format_bytes_binary(device.memory_capacity),
+                     format_si(device.memory_bandwidth.value, "B/s"),
+                     format_si(device.peak_of(Math::bf16).value, "FLOP/s"),
+                     format_significant(hw::ridge(device, Math::bf16).value),
+                     cluster.devices_per_node, cluster.status);
   page.metadata.inputs.push_back({cluster.path.filename().string(), cluster.hash});
   page.blocks.emplace_back(device_table(cluster));
   page.blocks.emplace_back(peak_table(device));
@@ -156,7 +158,7 @@ Document hardware_page(const hw::Cluster& cluster) {
 }
 
 Document hardware_list(std::span<const hw::Cluster> clusters) {
-  Document page{.title = "Hardware", .finding = fmt::format("{} systems", clusters.size())};
+  Document page{.title = "Hardware", .finding = say("{} systems", clusters.size())};
   Table table{.columns = {text_column("system"), text_column("status"),
                           number_column("memory", "GiB"), number_column("bandwidth", "GB/s"),
                           number_column("BF16", "TFLOP/s"), number_column("FP8", "TFLOP/s"),
@@ -197,8 +199,7 @@ Document hardware_findings(std::span<const HardwareFindings> profiles) {
     }
   }
   Document page{.title = "Hardware check"};
-  page.finding =
-      fmt::format("{} profiles: {} do not load, {} warnings", profiles.size(), errors, warnings);
+  page.finding = say("{} profiles: {} do not load, {} warnings", profiles.size(), errors, warnings);
   page.blocks.emplace_back(std::move(table));
   return page;
 }

@@ -7,11 +7,13 @@
 #include <functional>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::CacheCurve;
 using study::CacheRow;
 using study::CacheTrade;
@@ -32,7 +34,8 @@ Extremes extremes(const CacheTrade& trade) {
 }
 
 std::string tokens_text(double tokens) {
-  return tokens > 0.0 ? format_si(tokens, "") + " tokens" : std::string("any number of tokens");
+  return tokens > 0.0 ? say("{} tokens", format_si(tokens, ""))
+                      : std::string("any number of tokens");
 }
 
 std::string finding(const CacheTrade& trade) {
@@ -40,27 +43,25 @@ std::string finding(const CacheTrade& trade) {
   const Bytes small = drawn(*least).growth_per_token;
   const Bytes large = drawn(*most).growth_per_token;
   if (least == most) {
-    return fmt::format("{} keeps {} per token ({}).", least->label, format_si(small.value, "B"),
-                       drawn(*least).kv);
+    return say("{} keeps {} per token ({}).", least->label, format_si(small.value, "B"),
+               drawn(*least).kv);
   }
-  std::string text = fmt::format("{} keeps {} per token, {} less than {} ({}; {})", least->label,
-                                 format_si(small.value, "B"), ratio_text(large / small),
-                                 most->label, format_si(large.value, "B"), drawn(*least).kv);
-  if (trade.devices.empty()) return text + ".";
-  return text + fmt::format("; the memory of one {} is the cache of {} and of {}.",
-                            trade.devices.front().id,
-                            tokens_text(drawn(*least).longest_tokens.front()),
-                            tokens_text(drawn(*most).longest_tokens.front()));
+  const std::string text = say("{} keeps {} per token, {} less than {} ({}; {})", least->label,
+                               format_si(small.value, "B"), ratio_text(large / small), most->label,
+                               format_si(large.value, "B"), drawn(*least).kv);
+  if (trade.devices.empty()) return say("{}.", text);
+  return say("{}; the memory of one {} is the cache of {} and of {}.", text,
+             trade.devices.front().id, tokens_text(drawn(*least).longest_tokens.front()),
+             tokens_text(drawn(*most).longest_tokens.front()));
 }
 
 Plot cache_plot(const CacheTrade& trade) {
   const auto [least, most] = extremes(trade);
-  Plot plot{
-      .title = fmt::format(
-          "Cache of one sequence: {} grows {} as fast as {}", most->label,
-          ratio_text(drawn(*most).growth_per_token / drawn(*least).growth_per_token), least->label),
-      .x = {.label = "context", .unit = "tokens", .scale = AxisScale::log2},
-      .y = {.label = "cache per sequence", .unit = "GiB", .scale = AxisScale::log}};
+  Plot plot{.title = say("Cache of one sequence: {} grows {} as fast as {}", most->label,
+                         ratio_text(drawn(*most).growth_per_token / drawn(*least).growth_per_token),
+                         least->label),
+            .x = {.label = "context", .unit = "tokens", .scale = AxisScale::log2},
+            .y = {.label = "cache per sequence", .unit = "GiB", .scale = AxisScale::log}};
   for (const CacheRow& row : trade.rows) {
     Series series{.name = row.label, .kind = SeriesKind::line_points};
     for (std::size_t i = 0; i < trade.request.contexts.size(); ++i) {
@@ -73,9 +74,9 @@ Plot cache_plot(const CacheTrade& trade) {
     plot.references.push_back(
         {.kind = ReferenceKind::horizontal,
          .value = device.memory.value / kGiB,
-         .label = fmt::format("one {}: {}", device.id, format_bytes_binary(device.memory))});
+         .label = say("one {}: {}", device.id, format_bytes_binary(device.memory))});
   }
-  plot.note = fmt::format("Whole model, cache layout {}.", trade.request.kv.front());
+  plot.note = say("Whole model, cache layout {}.", trade.request.kv.front());
   return plot;
 }
 
@@ -161,18 +162,18 @@ Document kv_cache_document(const CacheTrade& trade) {
   blocks.push_back(Heading{.text = "Bytes"});
   blocks.push_back(cache_plot(trade));
   blocks.push_back(growth_table(trade));
-  blocks.push_back(
-      by_context(trade, fmt::format("Cache of one sequence in {}, GiB, by context in tokens", kv),
-                 true, [](Bytes bytes) { return bytes.value / kGiB; }));
+  blocks.push_back(by_context(trade,
+                              say("Cache of one sequence in {}, GiB, by context in tokens", kv),
+                              true, [](Bytes bytes) { return bytes.value / kGiB; }));
   if (!trade.devices.empty()) {
     blocks.push_back(Heading{.text = "Capacity"});
     blocks.push_back(longest_table(trade));
     for (const study::CacheDevice& device : trade.devices) {
-      blocks.push_back(by_context(
-          trade,
-          fmt::format("Sequences in {} whose caches fill one {} ({}), by context in tokens", kv,
-                      device.id, format_bytes_binary(device.memory)),
-          false, [&](Bytes bytes) { return std::floor(device.memory / bytes); }));
+      blocks.push_back(
+          by_context(trade,
+                     say("Sequences in {} whose caches fill one {} ({}), by context in tokens", kv,
+                         device.id, format_bytes_binary(device.memory)),
+                     false, [&](Bytes bytes) { return std::floor(device.memory / bytes); }));
     }
   }
   add_basis(blocks, trade.basis);

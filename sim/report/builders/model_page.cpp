@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "model/kv_cache.hpp"
 #include "model/params.hpp"
 #include "model/tensors.hpp"
@@ -18,6 +19,7 @@
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using model::ArchSpec;
 using model::Part;
 using nlohmann::json;
@@ -81,9 +83,9 @@ Table parameter_table(const ArchSpec& arch, const model::ParamCount& count) {
   table.rows.push_back(
       {"main model", count.total_main, 1.0, count.activated_main_incl_embedding_and_head});
   if (count.mtp_unique > 0) {
-    table.rows.push_back(
-        {fmt::format("MTP modules ({})", arch.num_nextn_predict_layers), count.mtp_unique,
-         share_cell(real(count.mtp_unique) / real(count.total_main)), count.mtp_activated_unique});
+    table.rows.push_back({say("MTP modules ({})", arch.num_nextn_predict_layers), count.mtp_unique,
+                          share_cell(real(count.mtp_unique) / real(count.total_main)),
+                          count.mtp_activated_unique});
   }
   return table;
 }
@@ -116,8 +118,7 @@ Table kv_table(const ArchSpec& arch, std::span<const std::int64_t> contexts) {
       .columns = {text_column("format"), number_column("per token", "B", NumberFormat::count),
                   number_column("fixed", "B", NumberFormat::count)}};
   for (const std::int64_t context : contexts) {
-    table.columns.push_back(
-        number_column(fmt::format("at {}", context), "B", NumberFormat::bytes_binary));
+    table.columns.push_back(number_column(say("at {}", context), "B", NumberFormat::bytes_binary));
   }
   const json cache = model::kv_cache_json(arch);
   for (const auto& item : cache.at("formats").items()) {
@@ -155,12 +156,12 @@ std::string layers_text(const ArchSpec& arch) {
     const model::LayerSpec& layer = arch.kinds[kind];
     const bool dense = layer.dense.intermediate_size > 0;
     const bool routed = layer.moe.n_routed_experts > 0;
-    text += fmt::format("{}{} × {} + {}", text.empty() ? "" : ", ",
-                        model::layer_count(arch, static_cast<int>(kind)),
-                        model::kind_name(layer.attention),
-                        dense && routed ? "dense and MoE"
-                        : routed        ? "MoE"
-                                        : "dense FFN");
+    const std::string layers = say("{} × {} + {}", model::layer_count(arch, static_cast<int>(kind)),
+                                   model::kind_name(layer.attention),
+                                   dense && routed ? "dense and MoE"
+                                   : routed        ? "MoE"
+                                                   : "dense FFN");
+    text = text.empty() ? layers : say("{}, {}", text, layers);
   }
   return text;
 }
@@ -182,15 +183,15 @@ void add_figures(Document& page, const ArchSpec& arch) {
   const double active = real(count.activated_main_incl_embedding_and_head) / 1e9;
   Cell cache = growth(arch);
   cache.shown = format_count(static_cast<std::int64_t>(growth(arch)));
-  page.finding = fmt::format(
-      "{} B parameters, {} B activated per token, KV cache grows by {} a token in BF16",
-      format_significant(total), format_significant(active), format_si(growth(arch), "B"));
+  page.finding =
+      say("{} B parameters, {} B activated per token, KV cache grows by {} a token in BF16",
+          format_significant(total), format_significant(active), format_si(growth(arch), "B"));
   page.blocks.emplace_back(KeyFigures{{
       {"parameters", total, "B", "main model"},
       {"activated", active, "B", "with embedding and head"},
       {"KV cache", cache, "B/token", "BF16, growth beyond every window"},
       {"training", model::training_flops_per_token(arch, kTrainingSequence) / 1e9, "GFLOP/token",
-       fmt::format("causal, sequences of {} tokens", kTrainingSequence)},
+       say("causal, sequences of {} tokens", kTrainingSequence)},
   }});
 }
 
@@ -200,14 +201,14 @@ void add_notes(Document& page, const model::Model& model, std::span<const std::i
     if (limit == 0 || context <= limit) continue;
     page.blocks.emplace_back(
         Note{NoteKind::warning,
-             fmt::format("{} tokens exceed max_position_embeddings = {}: shown for comparison only",
-                         context, limit)});
+             say("{} tokens exceed max_position_embeddings = {}: shown for comparison only",
+                 context, limit)});
   }
   for (const std::string& part : model.arch.unmodelled) {
-    page.blocks.emplace_back(Note{NoteKind::warning, "not modelled: " + part});
+    page.blocks.emplace_back(Note{NoteKind::warning, say("not modelled: {}", part)});
   }
   for (const std::string& figure : model.not_reproduced) {
-    page.blocks.emplace_back(Note{NoteKind::info, "published but not reproduced: " + figure});
+    page.blocks.emplace_back(Note{NoteKind::info, say("published but not reproduced: {}", figure)});
   }
   for (const std::string& source : model.source) {
     page.blocks.emplace_back(Note{NoteKind::source, source});
@@ -225,10 +226,10 @@ Document model_page(const model::Model& model, std::span<const std::int64_t> con
   } else {
     add_figures(page, arch);
   }
-  page.blocks.emplace_back(Paragraph{
-      fmt::format("{} layers: {}. hidden_size {}, vocab_size {}, max_position_embeddings {}.",
-                  arch.layers.size(), layers_text(arch), arch.hidden_size, arch.vocab_size,
-                  arch.max_position_embeddings)});
+  page.blocks.emplace_back(
+      Paragraph{say("{} layers: {}. hidden_size {}, vocab_size {}, max_position_embeddings {}.",
+                    arch.layers.size(), layers_text(arch), arch.hidden_size, arch.vocab_size,
+                    arch.max_position_embeddings)});
   if (!arch.kv_cache_only) {
     const model::ParamCount count = model::count_params(arch);
     page.blocks.emplace_back(parameter_table(arch, count));
@@ -242,7 +243,7 @@ Document model_page(const model::Model& model, std::span<const std::int64_t> con
 }
 
 Document model_list(std::span<const model::Model> models) {
-  Document page{.title = "Models", .finding = fmt::format("{} models", models.size())};
+  Document page{.title = "Models", .finding = say("{} models", models.size())};
   Table table{.columns = {text_column("model"), number_column("parameters", "B"),
                           number_column("activated", "B"),
                           number_column("layers", "", NumberFormat::exact),

@@ -6,11 +6,13 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::ExpertPoint;
 using study::ExpertTrade;
 
@@ -30,27 +32,26 @@ const ExpertPoint* fastest(const ExpertTrade& trade) {
 }
 
 std::string speed_text(const ExpertPoint& point) {
-  return format_significant(point.per_device.value) + " tokens/s per GPU";
+  return say("{} tokens/s per GPU", format_significant(point.per_device.value));
 }
 
 std::string finding(const ExpertTrade& trade) {
   const ExpertPoint* best = fastest(trade);
   if (best == nullptr) {
-    return fmt::format("{} fits on no expert group asked for on {}.", trade.model, trade.hardware);
+    return say("{} fits on no expert group asked for on {}.", trade.model, trade.hardware);
   }
   const ExpertPoint& smallest = *std::ranges::find_if(trade.sizes, runs);
-  std::string text = fmt::format("EP{} decodes fastest, {}", best->plan.ep, speed_text(*best));
+  std::string text = say("EP{} decodes fastest, {}", best->plan.ep, speed_text(*best));
   if (best != &smallest) {
-    text += fmt::format(" against {} on EP{}: a rank reads {} experts instead of {}",
-                        format_significant(smallest.per_device.value), smallest.plan.ep,
-                        format_significant(best->touched), format_significant(smallest.touched));
+    text = say("{} against {} on EP{}: a rank reads {} experts instead of {}", text,
+               format_significant(smallest.per_device.value), smallest.plan.ep,
+               format_significant(best->touched), format_significant(smallest.touched));
   }
-  return text +
-         fmt::format("; its exchanges are {} of a step.", share_text(best->exposed / best->step));
+  return say("{}; its exchanges are {} of a step.", text, share_text(best->exposed / best->step));
 }
 
 Plot size_plot(const ExpertTrade& trade) {
-  Plot plot{.title = fmt::format("Decode speed of {} by the size of its expert group", trade.model),
+  Plot plot{.title = say("Decode speed of {} by the size of its expert group", trade.model),
             .x = {.label = "EP = DP", .unit = "ranks", .scale = AxisScale::log2},
             .y = {.label = "decode", .unit = "tokens/s per GPU"}};
   Series whole{.name = "estimated"};
@@ -115,7 +116,7 @@ Table size_table(const ExpertTrade& trade) {
 }
 
 Table skew_table(const ExpertTrade& trade) {
-  Table table{.title = fmt::format("Skew of expert loads at EP{}", trade.request.ep_of_others),
+  Table table{.title = say("Skew of expert loads at EP{}", trade.request.ep_of_others),
               .columns = {number_column("Zipf exponent"), text_column("placement"),
                           number_column("load"), number_column("worst layer"),
                           number_column("exchange", "µs"), number_column("experts", "µs"),
@@ -140,7 +141,7 @@ Table skew_table(const ExpertTrade& trade) {
 }
 
 Plot skew_plot(const ExpertTrade& trade) {
-  Plot plot{.title = fmt::format("Load of the slowest rank at EP{}", trade.request.ep_of_others),
+  Plot plot{.title = say("Load of the slowest rank at EP{}", trade.request.ep_of_others),
             .x = {.label = "Zipf exponent of popularity"},
             .y = {.label = "slowest rank's rows / mean"}};
   for (const bool balanced : {false, true}) {
@@ -204,10 +205,10 @@ Plot granularity_plot(const ExpertTrade& trade) {
 void add_refusals(const ExpertTrade& trade, std::vector<Block>& blocks) {
   const auto tell = [&](const ExpertPoint& point) {
     if (runs(point)) return;
-    blocks.push_back(Note{
-        NoteKind::info,
-        fmt::format("{} with {} of {} experts: {}", mapping::describe(point.plan),
-                    point.moe.num_experts_per_tok, point.moe.n_routed_experts, point.infeasible)});
+    blocks.push_back(
+        Note{NoteKind::info,
+             say("{} with {} of {} experts: {}", mapping::describe(point.plan),
+                 point.moe.num_experts_per_tok, point.moe.n_routed_experts, point.infeasible)});
   };
   std::ranges::for_each(trade.sizes, tell);
   for (const study::SkewPoint& skew : trade.skews) tell(skew.point);
@@ -218,7 +219,7 @@ void add_refusals(const ExpertTrade& trade, std::vector<Block>& blocks) {
 }  // namespace
 
 Document moe_document(const ExpertTrade& trade) {
-  Document document{.title = fmt::format("Experts of {} on {}", trade.model, trade.hardware),
+  Document document{.title = say("Experts of {} on {}", trade.model, trade.hardware),
                     .finding = finding(trade)};
   document.metadata.inputs = inputs_of(trade.basis);
   std::vector<Block>& blocks = document.blocks;

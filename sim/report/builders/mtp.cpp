@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::DraftPoint;
 using study::DraftTrade;
 
@@ -19,7 +21,7 @@ constexpr double kGiB = 1073741824.0;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::string drafts_text(std::int64_t drafts) {
-  return fmt::format("{} draft{}", drafts, drafts == 1 ? "" : "s");
+  return drafts == 1 ? say("{} draft", drafts) : say("{} drafts", drafts);
 }
 
 std::vector<const DraftPoint*> points_of(const DraftTrade& trade, std::int64_t drafts) {
@@ -50,23 +52,22 @@ std::string finding(const DraftTrade& trade) {
     last = point;
   }
   if (first == nullptr) {
-    return fmt::format("No batch of {} fits on {} with drafts.", trade.model, trade.hardware);
+    return say("No batch of {} fits on {} with drafts.", trade.model, trade.hardware);
   }
   const std::size_t at = quoted_acceptance(trade);
-  std::string text =
-      fmt::format("{} at an acceptance of {}: {} as many tokens/s with {} sequences per GPU",
-                  drafts_text(drafts), format_percent(trade.request.acceptances[at]),
-                  ratio_text(first->speedup[at]), first->batch);
+  std::string text = say("{} at an acceptance of {}: {} as many tokens/s with {} sequences per GPU",
+                         drafts_text(drafts), format_percent(trade.request.acceptances[at]),
+                         ratio_text(first->speedup[at]), first->batch);
   if (last != first) {
-    text += fmt::format(", {} with {}", ratio_text(last->speedup[at]), last->batch);
+    text = say("{}, {} with {}", text, ratio_text(last->speedup[at]), last->batch);
   }
   const DraftPoint& hardest =
       *std::ranges::max(points_of(trade, drafts), {}, [](const auto* p) { return p->step_ratio; });
   if (!hardest.break_even) {
-    return text + fmt::format("; with {} it never pays.", hardest.batch);
+    return say("{}; with {} it never pays.", text, hardest.batch);
   }
-  return text + fmt::format("; at every batch that fits it pays from an acceptance of {}.",
-                            share_text(*hardest.break_even));
+  return say("{}; at every batch that fits it pays from an acceptance of {}.", text,
+             share_text(*hardest.break_even));
 }
 
 Plot plot_of(const DraftTrade& trade, std::string title, Axis y,
@@ -82,9 +83,9 @@ Plot plot_of(const DraftTrade& trade, std::string title, Axis y,
     }
     plot.series.push_back(std::move(series));
   }
-  plot.note = fmt::format("{} on {}, {}, {} tokens of context; a gap: does not fit.", trade.model,
-                          trade.hardware, mapping::describe(trade.plan),
-                          context_text(trade.request.context_tokens));
+  plot.note =
+      say("{} on {}, {}, {} tokens of context; a gap: does not fit.", trade.model, trade.hardware,
+          mapping::describe(trade.plan), context_text(trade.request.context_tokens));
   return plot;
 }
 
@@ -95,15 +96,15 @@ Plot speedup_plot(const DraftTrade& trade) {
     if (point.speedup.empty()) continue;
     if (best == nullptr || point.speedup[at] > best->speedup[at]) best = &point;
   }
-  const std::string most = best == nullptr ? ""
-                                           : fmt::format(": at most {}, {} at {} sequences per GPU",
-                                                         ratio_text(best->speedup[at]),
-                                                         drafts_text(best->drafts), best->batch);
-  Plot plot = plot_of(trade,
-                      fmt::format("Gain at an acceptance of {}{}",
-                                  format_percent(trade.request.acceptances[at]), most),
-                      {.label = "tokens/s over those without drafts", .unit = "x"},
-                      [at](const DraftPoint& point) { return point.speedup[at]; });
+  const std::string acceptance = format_percent(trade.request.acceptances[at]);
+  std::string title =
+      best == nullptr
+          ? say("Gain at an acceptance of {}", acceptance)
+          : say("Gain at an acceptance of {}: at most {}, {} at {} sequences per GPU", acceptance,
+                ratio_text(best->speedup[at]), drafts_text(best->drafts), best->batch);
+  Plot plot =
+      plot_of(trade, std::move(title), {.label = "tokens/s over those without drafts", .unit = "x"},
+              [at](const DraftPoint& point) { return point.speedup[at]; });
   plot.references.push_back({ReferenceKind::horizontal, 1.0, "no gain"});
   return plot;
 }
@@ -115,12 +116,12 @@ Plot break_even_plot(const DraftTrade& trade) {
 }
 
 Table speedup_table(const DraftTrade& trade, std::int64_t drafts) {
-  Table table{.title = fmt::format("Tokens/s with {} over tokens/s without, by acceptance",
-                                   drafts_text(drafts)),
-              .columns = {number_column("sequences per GPU", "", NumberFormat::exact),
-                          number_column("step", "", NumberFormat::seconds),
-                          number_column("step / plain"), text_column("pays from")}};
-  table.columns[1].unit = "s";
+  Table table{
+      .title = say("Tokens/s with {} over tokens/s without, by acceptance", drafts_text(drafts)),
+      .columns = {number_column("sequences per GPU", "", NumberFormat::exact),
+                  number_column("step", "s", NumberFormat::seconds), number_column("step / plain"),
+                  text_column("pays from")}};
+
   for (const double p : trade.request.acceptances) {
     table.columns.push_back(number_column(format_percent(p)));
   }
@@ -161,14 +162,13 @@ Table plain_table(const DraftTrade& trade) {
 }  // namespace
 
 Document mtp_document(const DraftTrade& trade) {
-  Document document{
-      .title = fmt::format("Multi-token prediction: {} on {}", trade.model, trade.hardware),
-      .finding = finding(trade)};
+  Document document{.title = say("Multi-token prediction: {} on {}", trade.model, trade.hardware),
+                    .finding = finding(trade)};
   document.metadata.inputs = inputs_of(trade.basis);
   std::vector<Block>& blocks = document.blocks;
   blocks.push_back(KeyFigures{
       {{"MTP modules", (trade.weights_mtp - trade.weights).value / kGiB, "GiB",
-        "on the fullest rank, beside " + format_bytes_binary(trade.weights) + " of weights"},
+        say("on the fullest rank, beside {} of weights", format_bytes_binary(trade.weights))},
        {"plan", mapping::describe(trade.plan), "", trade.hardware}}});
   blocks.push_back(Heading{.text = "Speed-up"});
   blocks.push_back(speedup_plot(trade));

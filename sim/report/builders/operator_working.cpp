@@ -8,11 +8,13 @@
 
 #include "core/si_format.hpp"
 #include "forms/form.hpp"
+#include "lang/say.hpp"
 #include "report/builders/cells.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using timing::Trace;
 
 constexpr double kMaximum =
@@ -59,8 +61,8 @@ class OperatorWorking {
 
   void whole() {
     add("time in the step",
-        fmt::format("{:g} calls × {} = {}, {} of the operator time", row_.calls, time_text(total()),
-                    time_text(row_.calls * total()), share_text(row_.share)));
+        say("{:g} calls × {} = {}, {} of the operator time", row_.calls, time_text(total()),
+            time_text(row_.calls * total()), share_text(row_.share)));
   }
 
   // The numbers of the call; what follows from them is in other lines.
@@ -85,10 +87,11 @@ class OperatorWorking {
     std::string text;
     const auto part = [&](std::string_view what, Bytes bytes) {
       if (bytes.value <= 0.0) return;
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", what, bytes_text(bytes));
+      const std::string one = fmt::format("{} {}", lang::tr(what), bytes_text(bytes));
+      text = text.empty() ? one : say("{}, {}", text, one);
     };
     if (cost.flops.value > 0.0)
-      text = fmt::format("{} in {}", format_si(cost.flops.value, "FLOP"), name(cost.math));
+      text = say("{} in {}", format_si(cost.flops.value, "FLOP"), name(cost.math));
     part("weights", cost.weight_read);
     part("activations", cost.act_read + cost.act_write);
     part("KV", cost.kv_read + cost.kv_write);
@@ -101,9 +104,9 @@ class OperatorWorking {
     const timing::FitTrace& fit = *trace_.fit;
     const hw::FittedForm& form = *cluster_.efficiency.fitted(fit.use);
     const forms::Form& family = forms::all_forms()[form.form];
-    add("formula", fmt::format("fitted form `{}` ({}): form(shape, device, parameters) × ratio − "
-                               "launch gap",
-                               family.family, form.group));
+    add("formula", say("fitted form `{}` ({}): form(shape, device, parameters) × ratio − "
+                       "launch gap",
+                       family.family, form.group));
     std::string shape;
     for (std::size_t i = 0; i < fit.shape.size() && i < family.columns.size(); ++i)
       shape +=
@@ -117,9 +120,9 @@ class OperatorWorking {
     add("parameters, in a step", parameters);
     std::string text = time_text(fit.form);
     if (fit.ratio != 1.0)
-      text += fmt::format(" × {} (measured around this shape)", number_text(fit.ratio));
+      text = say("{} × {} (measured around this shape)", text, number_text(fit.ratio));
     if (form.launch_gap.value > 0.0)
-      text += fmt::format(" − {} (launch, hidden in a CUDA graph)", time_text(form.launch_gap));
+      text = say("{} − {} (launch, hidden in a CUDA graph)", text, time_text(form.launch_gap));
     add("numbers put in", fmt::format("{} = {}", text, time_text(fit.answer)));
     if (std::abs(total() / fit.answer - 1.0) > kSameTime) remainder(fit.answer);
   }
@@ -137,8 +140,8 @@ class OperatorWorking {
       if (exchange->part != ops::ExchangePart::whole)
         why = "this part of the exchange: SM time of one end, or what is left for the wire";
     }
-    add("of that", fmt::format("{} × {} = {}: {}", time_text(answer), number_text(factor),
-                               time_text(total()), why));
+    add("of that",
+        say("{} × {} = {}: {}", time_text(answer), number_text(factor), time_text(total()), why));
   }
 
   void blended() {
@@ -165,24 +168,24 @@ class OperatorWorking {
     add("memory", fmt::format("{} / ({} × {:g}) = {}", bytes_text(b.from_memory),
                               rate_text(device.memory_bandwidth), e.memory, time_text(b.memory)));
     if (tiled)
-      add("stream", fmt::format("panels of the tiles into the SMs at {} each: {}",
-                                rate_text(e.feed), time_text(b.stream)));
+      add("stream", say("panels of the tiles into the SMs at {} each: {}", rate_text(e.feed),
+                        time_text(b.stream)));
     if (b.passing.value > 0.0)
-      add("passing", fmt::format("activations {} / {} = {}", bytes_text(b.through_cache),
-                                 rate_text(e.cache_rate), time_text(b.passing)));
+      add("passing", say("activations {} / {} = {}", bytes_text(b.through_cache),
+                         rate_text(e.cache_rate), time_text(b.passing)));
   }
 
   void compute(const timing::BlendTrace& b, bool tiled) {
     const hw::Efficiency& e = trace_.efficiency;
     const FlopsPerSecond peak = cluster_.device.peak_of(row_.node.time.cost.math);
     std::string shares = fmt::format("{} × {:g}", format_si(peak.value, "FLOP/s"), e.compute);
-    if (e.sustained_clock != 1.0) shares += fmt::format(" × {:g} (clock)", e.sustained_clock);
+    if (e.sustained_clock != 1.0) shares = say("{} × {:g} (clock)", shares, e.sustained_clock);
     if (b.rate_left != 1.0)
-      shares += fmt::format(" × {} (beside communication)", number_text(b.rate_left));
+      shares = say("{} × {} (beside communication)", shares, number_text(b.rate_left));
     const std::string flops = format_si(row_.cost.flops.value, "FLOP");
-    add("compute", tiled ? fmt::format("{} at {}, in whole waves of tiles: {}", flops, shares,
-                                       time_text(b.compute))
-                         : fmt::format("{} / ({}) = {}", flops, shares, time_text(b.compute)));
+    add("compute",
+        tiled ? say("{} at {}, in whole waves of tiles: {}", flops, shares, time_text(b.compute))
+              : fmt::format("{} / ({}) = {}", flops, shares, time_text(b.compute)));
   }
 
   void streamed() {
@@ -198,16 +201,15 @@ class OperatorWorking {
                         rate_text(cluster_.device.memory_bandwidth), e.memory, s.kernels,
                         time_text(e.overhead));
     if (e.floor.value > 0.0)
-      text += fmt::format(", at least {:g} × {}", s.kernels, time_text(e.floor));
+      text = say("{}, at least {:g} × {}", text, s.kernels, time_text(e.floor));
     add("numbers put in", fmt::format("{} = {}", text, time_text(total())));
   }
 
   // Of a call with a fitted form: what binds it. SM time is both ends' together.
   void wired() {
     const timing::WireTrace& w = *trace_.wire;
-    const std::string alpha_beta =
-        fmt::format("{} (latencies and fixed cost) + {} (bytes over the links)", time_text(w.alpha),
-                    time_text(w.serialisation));
+    const std::string alpha_beta = say("{} (latencies and fixed cost) + {} (bytes over the links)",
+                                       time_text(w.alpha), time_text(w.serialisation));
     if (trace_.fit) {
       add("without the form", alpha_beta);
     } else {
@@ -217,28 +219,28 @@ class OperatorWorking {
                                 : fmt::format("{} = {}", alpha_beta, time_text(total())));
     }
     if (w.sm_time.value > 0.0)
-      add("SM time",
-          fmt::format("{} of it keep SMs busy, half at each end: sent and received apart; "
-                      "this part takes {}",
-                      time_text(w.sm_time), time_text(total())));
+      add("SM time", say("{} of it keep SMs busy, half at each end: sent and received apart; "
+                         "this part takes {}",
+                         time_text(w.sm_time), time_text(total())));
     const hw::Efficiency& e = trace_.efficiency;
     std::string links;
     if (w.near_bytes.value > 0.0)
-      links =
-          fmt::format("{}: {} at {:g} of {}", cluster_.tiers.front().name, bytes_text(w.near_bytes),
-                      e.near, rate_text(cluster_.tiers.front().bandwidth));
-    if (w.far_bytes.value > 0.0)
-      links += fmt::format("{}between nodes: {} at {:g} of the link", links.empty() ? "" : "; ",
-                           bytes_text(w.far_bytes), e.memory);
+      links = say("{}: {} at {:g} of {}", cluster_.tiers.front().name, bytes_text(w.near_bytes),
+                  e.near, rate_text(cluster_.tiers.front().bandwidth));
+    if (w.far_bytes.value > 0.0) {
+      const std::string far =
+          say("between nodes: {} at {:g} of the link", bytes_text(w.far_bytes), e.memory);
+      links = links.empty() ? far : say("{}; {}", links, far);
+    }
     if (!links.empty()) add("links", links);
   }
 
   void bound() {
     const timing::OpTime& time = row_.node.time;
-    std::string text = fmt::format("bound by {}", timing::name(time.bound));
+    std::string text = say("bound by {}", timing::name(time.bound));
     if (time.ideal.value > 0.0 && total().value > 0.0)
-      text += fmt::format("; {} at full peaks without fixed costs, {} of the estimate",
-                          time_text(time.ideal), share_text(time.ideal / total()));
+      text = say("{}; {} at full peaks without fixed costs, {} of the estimate", text,
+                 time_text(time.ideal), share_text(time.ideal / total()));
     add("bound", text);
   }
 
@@ -249,18 +251,19 @@ class OperatorWorking {
       const bool ratio = trace_.fit->ratio != 1.0;
       const double median = ratio ? form.ratios.median_error : form.median_error;
       const double p90 = ratio ? form.ratios.p90_error : form.p90_error;
-      add("evidence", fmt::format("{}: fitted to {} shapes; on shapes left out median error {}, "
-                                  "p90 {}",
-                                  hw::name(form.evidence), form.samples, format_percent(median),
-                                  format_percent(p90)));
+      add("evidence",
+          say("{}: fitted to {} shapes; on shapes left out median error {}, "
+              "p90 {}",
+              hw::name(form.evidence), form.samples, format_percent(median), format_percent(p90)));
       add("source", form.source);
       return;
     }
-    std::string text = fmt::format("{}: entry `{}` of efficiencies `{}`", hw::name(time.evidence),
-                                   hw::name(time.family), cluster_.efficiency.name);
-    if (trace_.efficiency.transfer != hw::Transfer::none) text += ", taken from another device";
+    std::string text = say("{}: entry `{}` of efficiencies `{}`", hw::name(time.evidence),
+                           hw::name(time.family), cluster_.efficiency.name);
+    if (trace_.efficiency.transfer != hw::Transfer::none)
+      text = say("{}, taken from another device", text);
     if (trace_.efficiency.log_sigma > 0.0)
-      text += fmt::format("; σ of ln time {:g}", trace_.efficiency.log_sigma);
+      text = say("{}; σ of ln time {:g}", text, trace_.efficiency.log_sigma);
     add("evidence", text);
     add("source", "listed under Sources at the end: efficiencies, and the profile for peaks");
   }

@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using study::FigurePair;
 
 Cell cell(const std::optional<double>& value) { return value ? Cell{*value} : Cell{"-"}; }
@@ -40,16 +42,16 @@ std::string ratio_text(const FigurePair* pair) {
 }
 
 std::string finding(const study::PlanComparison& c) {
-  std::string out = fmt::format("A ({}): {}. B ({}): {}", c.a.name, cluster_text(c.a), c.b.name,
-                                cluster_text(c.b));
+  std::string out =
+      say("A ({}): {}. B ({}): {}", c.a.name, cluster_text(c.a), c.b.name, cluster_text(c.b));
   if (const std::string r = ratio_text(find(c.smallest, "devices", "")); !r.empty()) {
-    out += fmt::format("; B takes {} times the devices", r);
+    out = say("{}; B takes {} times the devices", out, r);
   }
   const FigurePair* cost = find(c.cheapest, "input + output", "USD/M tokens");
   if (const std::string r = ratio_text(cost); !r.empty()) {
-    out += fmt::format(" and {} times the cost per token", r);
+    out = say("{} and {} times the cost per token", out, r);
   }
-  return out + ".";
+  return say("{}.", out);
 }
 
 }  // namespace

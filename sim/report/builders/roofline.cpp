@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/roofline_plots.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using roofline::batch_text;
 using roofline::bound_shares;
 using roofline::BoundShare;
@@ -100,7 +102,7 @@ Table run_table(const OperatorRoofline& r) {
     const bool fits = run.infeasible.empty();
     table.rows.push_back({run.form.empty() ? "as published" : run.form, run.batch,
                           fits ? Cell{1e3 * run.latency.value} : missing(),
-                          fits ? "fits" : "does not fit: " + run.infeasible});
+                          fits ? "fits" : say("does not fit: {}", run.infeasible)});
   }
   return table;
 }
@@ -110,12 +112,12 @@ std::string core_clause(const OperatorRoofline& r) {
   std::vector<std::string> cores;
   for (const RooflinePoint* p :
        select(r, [&](const RooflinePoint& q) { return q.core && q.batch == batch; })) {
-    cores.push_back(fmt::format("{} {}", p->form.empty() ? p->row.name : p->form,
+    cores.push_back(fmt::format("{} {}", lang::tr(p->form.empty() ? p->row.name : p->form),
                                 format_significant(p->intensity.value)));
   }
   if (cores.empty()) return "";
-  return fmt::format(" Attention cores, in FLOP/B against a bf16 ridge of {}: {}.",
-                     format_significant(r.roofs.front().ridge.value), fmt::join(cores, ", "));
+  return say("Attention cores, in FLOP/B against a bf16 ridge of {}: {}.",
+             format_significant(r.roofs.front().ridge.value), lang::listed(cores));
 }
 
 std::string finding(const OperatorRoofline& r) {
@@ -123,19 +125,21 @@ std::string finding(const OperatorRoofline& r) {
   std::vector<std::string> shares;
   for (const BoundShare& share : bound_shares(r)) {
     if (share.share < kWorthSaying) continue;
-    shares.push_back(fmt::format("{} {} (most: {})", timing::name(share.bound),
-                                 format_percent(share.share), share.largest));
+    shares.push_back(say("{} {} (most: {})", timing::name(share.bound), format_percent(share.share),
+                         share.largest));
   }
   const study::Scenario& s = r.scenario;
-  return fmt::format("{} {} on {}, {}, {} per GPU, {} tokens: operator time by bound is {}.{}",
-                     s.model.arch.name, is_decode(r) ? "decode" : "prefill", s.cluster.id,
-                     mapping::describe(s.plan), batch_text(reference_batch(r)),
-                     tokens_text(r.context_tokens), fmt::join(shares, ", "), core_clause(r));
+  std::string text = say("{} {} on {}, {}, {} per GPU, {} tokens: operator time by bound is {}.",
+                         s.model.arch.name, is_decode(r) ? "decode" : "prefill", s.cluster.id,
+                         mapping::describe(s.plan), batch_text(reference_batch(r)),
+                         tokens_text(r.context_tokens), lang::listed(shares));
+  const std::string cores = core_clause(r);
+  return cores.empty() ? text : say("{} {}", text, cores);
 }
 
 Table roof_table(const OperatorRoofline& r) {
   Table table{
-      .title = "Roofs of " + r.scenario.cluster.device.id,
+      .title = say("Roofs of {}", r.scenario.cluster.device.id),
       .columns = {text_column("arithmetic"), number_column("peak", "TFLOP/s"),
                   number_column("achievable", "TFLOP/s"), number_column("ridge", "FLOP/B")}};
   for (const study::Roof& roof : r.roofs) {
@@ -167,14 +171,15 @@ void add_notes(const OperatorRoofline& r, std::vector<Block>& blocks) {
 
 Document roofline_document(const OperatorRoofline& r) {
   const std::string form = main_form(r);
-  Document d{.title = fmt::format("Roofline of {} on {}", r.scenario.model.arch.name,
-                                  r.scenario.cluster.id),
-             .finding = finding(r)};
+  const std::string batch = batch_text(reference_batch(r));
+  Document d{
+      .title = say("Roofline of {} on {}", r.scenario.model.arch.name, r.scenario.cluster.id),
+      .finding = finding(r)};
   d.blocks.push_back(roofline::step_plot(r));
-  d.blocks.push_back(
-      operator_table(fmt::format("Operators at {} per GPU{}", batch_text(reference_batch(r)),
-                                 form.empty() ? "" : ", " + form + " form"),
-                     step_points(r), false));
+  d.blocks.push_back(operator_table(form.empty()
+                                        ? say("Operators at {} per GPU", batch)
+                                        : say("Operators at {} per GPU, {} form", batch, form),
+                                    step_points(r), false));
   d.blocks.push_back(Heading{2, "Batch size and attention form", ""});
   d.blocks.push_back(roofline::batch_plot(r));
   d.blocks.push_back(operator_table(

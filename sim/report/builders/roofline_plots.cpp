@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report::roofline {
 namespace {
 
+using lang::say;
 using study::OperatorRoofline;
 using study::RooflinePoint;
 
@@ -18,7 +20,7 @@ constexpr double kTera = 1e12;
 constexpr double kReferenceBatch = 128.0;  // DeepSeek-V3's decode batch per GPU, when asked for
 
 std::string core_name(const std::string& form) {
-  return form.empty() ? "attention core" : "attention core, " + form;
+  return form.empty() ? "attention core" : say("attention core, {}", form);
 }
 
 // What a legend calls a point's kind of work.
@@ -54,8 +56,8 @@ void add_roofs(const OperatorRoofline& r, Plot& plot) {
   const Range x = intensities(r);
   const double bandwidth = r.scenario.cluster.device.memory_bandwidth.value / kTera;
   const double reached = r.achievable_bandwidth.value / kTera;
-  plot.note = fmt::format("Dashed: what large dense products reach, memory {}",
-                          format_si(r.achievable_bandwidth.value, "B/s"));
+  plot.note = say("Dashed: what large dense products reach, memory {}",
+                  format_si(r.achievable_bandwidth.value, "B/s"));
   double bend = 0.0;
   for (const study::Roof& roof : r.roofs) bend = std::max(bend, roof.ridge.value);
   plot.series.push_back({.name = "memory bandwidth",
@@ -66,17 +68,17 @@ void add_roofs(const OperatorRoofline& r, Plot& plot) {
   for (const study::Roof& roof : r.roofs) {
     const double peak = roof.peak.value / kTera;
     const double achievable = roof.achievable.value / kTera;
-    plot.series.push_back({.name = fmt::format("{} peak", name(roof.math)),
+    plot.series.push_back({.name = say("{} peak", name(roof.math)),
                            .kind = SeriesKind::line,
                            .xs = {roof.ridge.value, x.high},
                            .ys = {peak, peak}});
     plot.references.push_back(
         {.kind = ReferenceKind::horizontal, .value = achievable, .from = achievable / reached});
     reached_bend = std::max(reached_bend, achievable / reached);
-    plot.note +=
-        fmt::format(", {} {}", name(roof.math), format_si(roof.achievable.value, "FLOP/s"));
+    plot.note =
+        say("{}, {} {}", plot.note, name(roof.math), format_si(roof.achievable.value, "FLOP/s"));
   }
-  plot.note += ".";
+  plot.note = say("{}.", plot.note);
   plot.references.push_back(
       {.kind = ReferenceKind::diagonal, .value = reached, .to = reached_bend});
 }
@@ -137,7 +139,7 @@ bool is_decode(const OperatorRoofline& r) {
   return std::holds_alternative<infer::DecodeQuery>(r.scenario.workload);
 }
 
-std::string batch_text(double batch) { return fmt::format("batch {:g}", batch); }
+std::string batch_text(double batch) { return say("batch {:g}", batch); }
 
 Points step_points(const OperatorRoofline& r) {
   const double batch = reference_batch(r);
@@ -167,8 +169,7 @@ std::vector<BoundShare> bound_shares(const OperatorRoofline& r) {
 Plot step_plot(const OperatorRoofline& r) {
   const double batch = reference_batch(r);
   const BoundShare most = bound_shares(r).front();
-  Plot plot =
-      empty_plot(r, fmt::format("A {} step at {} per GPU: {} of its operators' time is bound by {}",
+  Plot plot = empty_plot(r, say("A {} step at {} per GPU: {} of its operators' time is bound by {}",
                                 is_decode(r) ? "decode" : "prefill", batch_text(batch),
                                 format_percent(most.share), timing::name(most.bound)));
   const std::string form = main_form(r);
@@ -213,8 +214,7 @@ Plot batch_plot(const OperatorRoofline& r) {
     const bool end = p.batch == r.batches.front() || p.batch == r.batches.back();
     add_point(plot.series[roofs + at], p, !p.core || end ? fmt::format("{:g}", p.batch) : "");
   }
-  plot.note =
-      fmt::format("Labels: {} per GPU. {}", is_decode(r) ? "sequences" : "prompts", plot.note);
+  plot.note = say("Labels: {} per GPU. {}", is_decode(r) ? "sequences" : "prompts", plot.note);
   return plot;
 }
 

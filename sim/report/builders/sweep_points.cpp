@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "core/si_format.hpp"
+#include "lang/say.hpp"
 #include "report/builders/sweep.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using sweep::Row;
 
 bool differ(const std::vector<double>& values) {
@@ -31,7 +33,7 @@ void add_inputs(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
     const sweep::Column& column = s.layout.inputs[i];
     add(out,
         {.name = column.name,
-         .header = header_of(s.layout, column.name),
+         .header = label_of(s.layout, column.name),
          .format = format_of(column),
          .input = true,
          .texts = column.texts},
@@ -44,7 +46,7 @@ void add_result(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
   const sweep::Column& column = s.layout.results[index];
   add(out,
       {.name = column.name,
-       .header = column.name,
+       .header = label_of(s.layout, column.name),
        .format = format_of(column),
        .better = better,
        .texts = column.texts},
@@ -62,13 +64,13 @@ void add_results(PointSet& out, const sweep::Summary& s, const std::vector<Row>&
 
 std::string note(const SweepPage& page, std::size_t rows) {
   const sweep::RowSample& sample = page.sample;
-  std::string out =
+  const std::string out =
       sample.stride == 1
-          ? fmt::format("All {} points that can run.", format_count(sample.of))
-          : fmt::format("{} of {} points that can run: one in {}, and the whole Pareto front.",
-                        format_count(static_cast<std::int64_t>(rows)), format_count(sample.of),
-                        format_count(sample.stride));
-  return out + " Results are kept to seven digits here; `--format csv` has all of them.";
+          ? say("All {} points that can run.", format_count(sample.of))
+          : say("{} of {} points that can run: one in {}, and the whole Pareto front.",
+                format_count(static_cast<std::int64_t>(rows)), format_count(sample.of),
+                format_count(sample.stride));
+  return say("{} Results are kept to seven digits here; `--format csv` has all of them.", out);
 }
 
 }  // namespace

@@ -9,12 +9,15 @@
 #include <utility>
 
 #include "core/json_io.hpp"
+#include "lang/say.hpp"
+#include "report/builders/decode_instance.hpp"
 #include "whatif/estimate_json.hpp"
 #include "whatif/self_contained.hpp"
 
 namespace fathom::report {
 namespace {
 
+using lang::say;
 using nlohmann::json;
 using study::Scenario;
 
@@ -155,7 +158,8 @@ std::vector<WhatIfFigure> figures_of(const json& answer, bool decode) {
   add("/estimate/tokens_per_s_per_device", "throughput", "tokens/s/GPU", 1.0);
   add("/cost/usd_per_million_tokens", "cost", "USD/Mtoken", 1.0);
   add("/estimate/step_latency_s", "step", "ms", 1e3);
-  if (decode) add("/estimate/accepted_tokens_per_step", "tokens", "per sequence and step", 1.0);
+  if (decode)
+    add("/estimate/accepted_tokens_per_step", "output tokens", "per sequence and step", 1.0);
   add("/estimate/step/exposed_communication_s", "exposed communication", "ms", 1e3);
   add("/estimate/memory/kv_bytes", "KV cache", "GiB/GPU", 1.0 / kGiB);
   add("/estimate/memory/used_bytes", "memory used", "GiB/GPU", 1.0 / kGiB);
@@ -170,9 +174,8 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   std::vector<Block> out{Heading{.level = 2, .text = "What if"}};
   auto packed = whatif::self_contained(document, scenario);
   if (const auto* bound = std::get_if<whatif::Bound>(&packed)) {
-    out.emplace_back(
-        Note{NoteKind::info,
-             fmt::format("This scenario cannot be recomputed in a page: {}.", bound->reason)});
+    out.emplace_back(Note{NoteKind::info,
+                          say("This scenario cannot be recomputed in a page: {}.", bound->reason)});
     return out;
   }
   auto& mine = std::get<whatif::SelfContained>(packed);
@@ -192,40 +195,16 @@ std::vector<Block> what_if_blocks(const json& document, const Scenario& scenario
   return out;
 }
 
-namespace {
-
-// The machine as the request prices it, and one instance at its batch.
-json decode_document(const study::PlanRequest& request, const study::ClusterPlan& plan) {
-  Scenario s;
-  s.read = request.read_options;
-  s.model = request.model;
-  s.cluster = request.hardware[plan.hardware];
-  s.efficiency = request.efficiency;
-  s.plan = plan.decode.plan;
-  s.options = request.options;
-  s.options.precision = study::precisions(request)[plan.decode.precision].precision;
-  s.workload = study::decode_query(request, plan.decode.batch, plan.decode.draft_tokens);
-  if (request.price_override.contains(s.cluster.id))
-    s.change.usd_per_device_hour = study::device_price(request, s.cluster);
-  return study::to_json(s);
-}
-
-}  // namespace
-
 std::vector<Block> what_if_blocks(const study::PlanResult& result) {
-  const study::ClusterPlan* plan = study::smallest_cluster(result);
-  if (plan == nullptr) return {};
-  const json document = decode_document(result.request, *plan);
-  const Scenario scenario = study::parse_scenario(document, "the smallest cluster#");
-  const study::Answer answer = study::evaluate(scenario);
-  const auto* estimate = std::get_if<infer::InferEstimate>(&answer.outcome);
-  if (estimate == nullptr || infer::to_json(*estimate) != infer::to_json(plan->decode.estimate))
-    return {};
-  std::vector<Block> out = what_if_blocks(document, scenario, answer, "");
+  json document;
+  const auto instance = decode_instance(result, &document);
+  if (!instance) return {};
+  const auto& estimate = std::get<infer::InferEstimate>(instance->answer.outcome);
+  std::vector<Block> out = what_if_blocks(document, instance->scenario, instance->answer, "");
   out.insert(out.begin() + 1,
-             Paragraph{fmt::format("One decoding instance of the smallest cluster, {} of its {} "
-                                   "devices, at the batch that the plan runs.",
-                                   estimate->devices, plan->devices)});
+             Paragraph{say("One decoding instance of the smallest cluster, {} of its {} "
+                           "devices, at the batch that the plan runs.",
+                           estimate.devices, study::smallest_cluster(result)->devices)});
   return out;
 }
 
