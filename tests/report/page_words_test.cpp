@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "catch.hpp"
-#include "lang/language.hpp"
+#include "lang/catalogue.hpp"
 #include "report/csv.hpp"
 #include "report/html.hpp"
 #include "report/in_language.hpp"
@@ -31,10 +31,6 @@ struct InChinese {
   InChinese& operator=(const InChinese&) = delete;
 };
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 // Words of the catalogue stand for words of a document.
 Document document_of_known_words() {
   Table table{.title = "Inputs",
@@ -46,9 +42,9 @@ Document document_of_known_words() {
             .series = {{.name = "best", .xs = {1, 2}, .ys = {3, 4}},
                        {.name = "bound", .xs = {1, 2}, .ys = {5, 6}}}};
   return {.title = "Contents",
+          .metadata = {.version = "1.2"},
           .blocks = {Heading{.level = 2, .text = "Provenance"},
-                     Note{NoteKind::assumption, "Contents"}, table, plot},
-          .metadata = {.version = "1.2"}};
+                     Note{NoteKind::assumption, "Contents"}, table, plot}};
 }
 
 }  // namespace
