@@ -129,8 +129,10 @@ class Timeline {
   }
 
   LanePlot plot() {
+    const bool long_window = window_.to - window_.from > kLongWindow;
+    unit_ = long_window ? kMilli : kMicro;
     LanePlot plot{.x = {.label = say("time since layer {} begins", layers_.first + 1),
-                        .unit = "us",
+                        .unit = long_window ? "ms" : "us",
                         .min = 0.0,
                         .max = (window_.to - window_.from).value / unit_},
                   .lane_label = "lane"};
