@@ -27,8 +27,8 @@ function(fathom_wasm_found variable)
 endfunction()
 
 # Headers that a file reaches and sources that define what they declare. A source belongs to the
-# first header of its own module that it includes (own header first); what a build writes belongs to
-# all of its module. The modules are those that MODULE uses, directly or not.
+# first header of its own module that it includes (own header first). The modules are those that
+# MODULE uses, directly or not; what a build writes is left out.
 function(fathom_wasm_sources module entry variable)
   set(modules "")
   set(waiting ${module})
@@ -46,13 +46,12 @@ function(fathom_wasm_sources module entry variable)
     list(FILTER files EXCLUDE REGEX NOTFOUND)  # a module of headers
     foreach(file IN LISTS files)
       cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${folder})
-      if(EXISTS ${file})
+      string(FIND ${file} ${PROJECT_BINARY_DIR}/ written)
+      if(NOT written EQUAL 0)
         file(STRINGS ${file} own LIMIT_COUNT 1 REGEX "^#include \"${used}/")
         string(REGEX REPLACE "^#include \"([^\"]+)\".*" "\\1" header "${own}")
         string(MAKE_C_IDENTIFIER ${header} key)
         list(APPEND sources_${key} ${file})
-      elseif(NOT used STREQUAL module)
-        list(APPEND generated_${used} ${file})
       endif()
     endforeach()
   endforeach()
@@ -70,8 +69,6 @@ function(fathom_wasm_sources module entry variable)
         list(APPEND reached ${header})
         list(APPEND sources ${sources_${key}})
         list(APPEND waiting ${PROJECT_SOURCE_DIR}/sim/${header} ${sources_${key}})
-        string(REGEX REPLACE "/.*" "" owner ${header})
-        list(APPEND sources ${generated_${owner}})
       endif()
     endforeach()
   endwhile()

@@ -100,7 +100,7 @@ std::string what_if_html(const WhatIf& block, const std::string& id) {
       id,
       tr("Each move asks the program that wrote this page: its own functions, compiled for the "
          "browser."),
-      tr("Moving the sliders needs script."), tr("Inputs of the scenario"));
+      tr("Moving the sliders needs script."), tr("Inputs"));
   for (std::size_t i = 0; i < block.sliders.size(); ++i)
     out += slider_html(block.sliders[i], fmt::format("{}-{}", id, i));
   out += fmt::format(
@@ -113,7 +113,7 @@ std::string what_if_html(const WhatIf& block, const std::string& id) {
       "<thead><tr><th scope=\"col\">{1}</th><th scope=\"col\" class=\"n\">{2}</th><th "
       "scope=\"col\" class=\"n\">{3}</th><th scope=\"col\" class=\"n\">{4}</th></tr></thead>"
       "\n<tbody>\n",
-      tr("Figures of the scenario"), tr("figure"), tr("this report"), tr("now"), tr("difference"));
+      tr("Figures"), tr("figure"), tr("this report"), tr("now"), tr("difference"));
   for (const WhatIfFigure& figure : block.figures) out += figure_html(figure);
   return out + fmt::format(
                    "</tbody>\n</table>\n</div>\n<p class=\"tools\"><button type=\"button\" "
@@ -121,9 +121,8 @@ std::string what_if_html(const WhatIf& block, const std::string& id) {
                    "download=\"what-if.json\" href=\"#\">{}</a></p>\n<pre tabindex=\"0\" "
                    "aria-label=\"{}\"><code>{}</code></pre>\n<script "
                    "type=\"application/json\">{}</script>\n</div>\n",
-                   tr("Back to the report"), tr("Scenario of this point (JSON)"),
-                   tr("The command that answers this point"), escape_html(block.command),
-                   escape_script(data(block)));
+                   tr("Reset"), tr("Scenario of this point"), tr("Command that answers this point"),
+                   escape_html(block.command), escape_script(data(block)));
 }
 
 std::string what_if_scripts() {

@@ -1,15 +1,16 @@
 #include "study/hardware_change.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
-#include <vector>
 
 #include "core/json_reader.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::study {
 namespace {
+
+using lang::say;
 
 constexpr const char* kKey = "hardware_change";
 // A thousandth to a thousandfold of a machine that exists: beyond, the efficiencies say nothing.
@@ -70,19 +71,25 @@ void add_hardware_change(const HardwareChange& change, nlohmann::json& out) {
   if (!mine.empty()) out[kKey] = std::move(mine);
 }
 
-std::string describe(const HardwareChange& change, const hw::Cluster& cluster) {
-  std::vector<std::string> parts;
-  const auto add = [&parts](const char* what, double factor) {
-    if (factor != 1.0) parts.push_back(fmt::format("{} × {}", what, factor));
-  };
-  add("memory bandwidth", change.memory_bandwidth);
-  add("scale-up bandwidth", change.scale_up_bandwidth);
-  add("scale-out bandwidth", change.scale_out_bandwidth);
-  if (change.usd_per_device_hour)
-    parts.push_back(fmt::format("{} USD per device and hour", *change.usd_per_device_hour));
-  if (parts.empty()) return {};
-  return fmt::format("{} changed by the scenario: {}; its efficiencies and latencies stay",
-                     cluster.id, fmt::join(parts, ", "));
+std::vector<std::string> describe(const HardwareChange& change, const hw::Cluster& cluster) {
+  std::vector<std::string> out;
+  if (change.memory_bandwidth != 1.0) {
+    out.push_back(say("{} with {} times its memory bandwidth; efficiencies and latencies stay.",
+                      cluster.id, change.memory_bandwidth));
+  }
+  if (change.scale_up_bandwidth != 1.0) {
+    out.push_back(say("{} with {} times its scale-up bandwidth; efficiencies and latencies stay.",
+                      cluster.id, change.scale_up_bandwidth));
+  }
+  if (change.scale_out_bandwidth != 1.0) {
+    out.push_back(say("{} with {} times its scale-out bandwidth; efficiencies and latencies stay.",
+                      cluster.id, change.scale_out_bandwidth));
+  }
+  if (change.usd_per_device_hour) {
+    out.push_back(say("{} at {} USD per device and hour, as the scenario says.", cluster.id,
+                      *change.usd_per_device_hour));
+  }
+  return out;
 }
 
 }  // namespace fathom::study

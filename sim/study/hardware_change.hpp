@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hw/cluster.hpp"
 
@@ -28,7 +29,7 @@ HardwareChange read_hardware_change(JsonReader& in, hw::Cluster& cluster);
 /// Adds what differs from the profile.
 void add_hardware_change(const HardwareChange& change, nlohmann::json& out);
 
-/// One sentence that confesses it; empty for a change of nothing.
-std::string describe(const HardwareChange& change, const hw::Cluster& cluster);
+/// Sentences that confess it.
+std::vector<std::string> describe(const HardwareChange& change, const hw::Cluster& cluster);
 
 }  // namespace fathom::study

@@ -185,7 +185,7 @@ Scenario read_setting(JsonReader& in, Library& library, std::optional<LoadSource
   if (!s.efficiency.file.empty())
     library.record("efficiency/" + s.efficiency.file, s.cluster.efficiency.hash);
   s.change = read_hardware_change(in, s.cluster);
-  if (auto note = describe(s.change, s.cluster); !note.empty()) s.notes.push_back(std::move(note));
+  for (std::string& note : describe(s.change, s.cluster)) s.notes.push_back(std::move(note));
   source = read_plan(in, s);
   if (source && !source->file.empty())
     library.record("trace/" + source->file, content_hash(nlohmann::json(source->counts).dump()));

@@ -87,7 +87,7 @@ TEST_CASE("a token costs the price of the devices over what they produce", "[wha
 TEST_CASE("a change of hardware is confessed and written back", "[whatif]") {
   const json set{{"/hardware_change/scale_up_bandwidth_factor", 0.5}};
   const json answer = asked(example("llama-3.1-70b-h100-tp8"), set);
-  CHECK(answer["notes"].dump().find("scale-up bandwidth × 0.5") != std::string::npos);
+  CHECK(answer["notes"].dump().find("with 0.5 times its scale-up bandwidth") != std::string::npos);
   CHECK(answer["scenario"]["hardware_change"] == json{{"scale_up_bandwidth_factor", 0.5}});
   CHECK_FALSE(estimated(example("llama-3.1-70b-h100-tp8"))["scenario"].contains("hardware_change"));
 }

@@ -274,7 +274,9 @@ std::string label_of(const sweep::Layout& layout, const std::string& name) {
                                        &std::pair<std::string_view, std::string_view>::first);
   if (label != kLabels.end()) return std::string(label->second);
   std::string out = header_of(layout, name);
-  if (!out.starts_with('/')) std::ranges::replace(out, '_', ' ');
+  // A key without its underscores reads as English; in another language it stays a key.
+  if (lang::spoken() == lang::Language::english && !out.starts_with('/'))
+    std::ranges::replace(out, '_', ' ');
   return out;
 }
 
