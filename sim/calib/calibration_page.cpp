@@ -107,7 +107,7 @@ Plot parity_plot(const CalibrationReport& report) {
     }
     if (!series.xs.empty()) plot.series.push_back(std::move(series));
   }
-  if (stride > 1) plot.note = fmt::format("One row in {} is drawn.", stride);
+  if (stride > 1) plot.note = say("One row in {} is drawn.", stride);
   return plot;
 }
 

@@ -96,7 +96,8 @@ int report_sweep(const Request& request) {
                          .end = manifest.range.end,
                          .next = next,
                          .summary = summarizer.take(),
-                         .sample = sampler.take()};
+                         .sample = sampler.take(),
+                         .labels = page_explores};
   json data = sweep::to_json(page.summary);
   data["points"] = page.points;
   data["range"] = {page.begin, page.end};

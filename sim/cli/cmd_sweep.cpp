@@ -102,7 +102,8 @@ int finish(const sweep::Sweep& sweep, const sweep::JobResult& result, const Requ
                          .begin = result.range.begin,
                          .end = result.range.end,
                          .next = result.next,
-                         .summary = result.summary};
+                         .summary = result.summary,
+                         .labels = request.summary.format == "html"};
   nlohmann::json data = sweep::to_json(result.summary);
   data["points"] = page.points;
   data["range"] = {page.begin, page.end};

@@ -98,7 +98,6 @@ void add(std::vector<std::string>& texts, std::string text) {
 }
 
 void add_command(std::vector<std::string>& texts, const Command& command) {
-  add(texts, flowed(command.group));
   add(texts, flowed(command.description));
   for (const CommandOption& option : command.options) {
     add(texts, flowed(option.group));
@@ -151,7 +150,10 @@ std::string spoken_example(std::string_view line) {
 std::vector<std::string> help_texts(const CommandTree& tree) {
   std::vector<std::string> texts;
   add_command(texts, tree.program);
-  for (const Command& command : tree.commands) add_command(texts, command);
+  for (const Command& command : tree.commands) {
+    add(texts, flowed(command.group));
+    add_command(texts, command);
+  }
   return texts;
 }
 

@@ -42,6 +42,7 @@ constexpr std::array kEnvironment{
     Entry{"FATHOM_DATA",
           "The folder that holds models/ and hwprofiles/, when it is not found "
           "above the program or in PREFIX/share/fathom."},
+    Entry{"FATHOM_LANG", "Language of help and reports, en or zh, where --lang does not say it."},
     Entry{"FATHOM_LOCAL", "The calibration of this machine, instead of the file above."},
     Entry{"FATHOM_ISA", "portable, avx512, avx512_bf16 or amx: the kernels that run."},
     Entry{"NO_COLOR", "Not empty: no colour on a terminal (no-color.org)."},

@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kPause{200};
 
 }  // namespace
 
-Progress::Progress(std::string what)
+Progress::Progress(std::string_view what)
     : what_(lang::tr(what)),
       terminal_(::isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),

@@ -50,9 +50,9 @@ report::LanePlot interval_plot(const EstimateInterval& interval,
                                const infer::InferEstimate& estimate) {
   const bool decode = estimate.phase == model::Phase::decode;
   report::LanePlot plot{
-      .title = fmt::format("Between p10 and p90 the {} is {} to {}", decode ? "TPOT" : "TTFT",
-                           format_seconds(Seconds{interval.latency_s.p10}),
-                           format_seconds(Seconds{interval.latency_s.p90})),
+      .title = lang::say("Between p10 and p90 the {} is {} to {}", decode ? "TPOT" : "TTFT",
+                         format_seconds(Seconds{interval.latency_s.p10}),
+                         format_seconds(Seconds{interval.latency_s.p90})),
       .x = {.label = "of the estimate", .unit = "%"},
       .lane_label = "figure",
       .lanes = {decode ? "TPOT" : "TTFT", "tokens/s per GPU"},

@@ -306,7 +306,7 @@ async function hover(page) {
       await page.mouse("mouseMoved", box[0] + box[2] * share, box[1] + box[3] * (1 - share));
       text = await page.run(`(() => { const t = document.querySelector(".${view} .tip"); return t && !t.hidden ? t.textContent : ""; })()`);
     }
-    law(`pointing into the ${view} shows a point's inputs and results`, /(point|点)\d+/.test(text) && text.includes("tpot_s"), text.slice(0, 60));
+    law(`pointing into the ${view} shows a point's inputs and results`, /(point|点)\d+/.test(text) && text.includes("TPOT"), text.slice(0, 60));
   }
 }
 

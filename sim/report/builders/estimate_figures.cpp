@@ -27,6 +27,7 @@ constexpr double kMilli = 1e-3;
 constexpr double kMicro = 1e-6;
 constexpr double kGibi = 1073741824.0;
 constexpr std::size_t kShownLayers = 2;  // or a whole period of the layers' kinds
+constexpr Seconds kLongWindow{0.01};     // from here on a timeline counts in ms
 constexpr double kRounding = 1e-9;       // of a step: shorter idle times are rounding
 
 // The innermost link and the outermost one, as their profile names them.
@@ -128,10 +129,12 @@ class Timeline {
   }
 
   LanePlot plot() {
+    const bool long_window = window_.to - window_.from > kLongWindow;
+    unit_ = long_window ? kMilli : kMicro;
     LanePlot plot{.x = {.label = say("time since layer {} begins", layers_.first + 1),
-                        .unit = "us",
+                        .unit = long_window ? "ms" : "us",
                         .min = 0.0,
-                        .max = (window_.to - window_.from).value / kMicro},
+                        .max = (window_.to - window_.from).value / unit_},
                   .lane_label = "lane"};
     if (micro_ == 2) {
       plot.groups = {"micro-batch 1", "micro-batch 2"};
@@ -159,8 +162,8 @@ class Timeline {
       const Seconds end = std::min(task.end, window_.to);
       if (lane == Lane::compute) computing_ += end - start;
       plot.bars.push_back({.lane = plot.lanes.size() - 1,
-                           .start = (start - window_.from).value / kMicro,
-                           .length = (end - start).value / kMicro,
+                           .start = (start - window_.from).value / unit_,
+                           .length = (end - start).value / unit_,
                            .group = micro_ == 2 ? task.micro_batch : part_of(task.stage),
                            .label = std::string(model::name(task.stage)),
                            .facts = facts(task)});
@@ -188,12 +191,29 @@ class Timeline {
   }
 
   std::string note() const {
-    if (micro_ == 1)
-      return "The operators of a layer follow one another; shared experts run beside the dispatch. "
-             "Other layers of a kind look the same; embedding and head run once, before and after "
-             "them.";
-    return "Two micro-batches share the lanes: one computes while the other's tokens travel. A bar "
-           "that is cut at an edge goes on outside. Embedding and head run once, for both.";
+    std::string out =
+        micro_ == 1
+            ? lang::say(
+                  "The operators of a layer follow one another; shared experts run beside "
+                  "the dispatch. Other layers of a kind look the same; embedding and head "
+                  "run once, before and after them.")
+            : lang::say(
+                  "Two micro-batches share the lanes: one computes while the other's tokens "
+                  "travel. A bar that is cut at an edge goes on outside. Embedding and head "
+                  "run once, for both.");
+    if (m_.mapped.phase == model::Phase::prefill)
+      out += " " + lang::say("Of a prompt in chunks this is the last one's step.");
+    if (waits_for_host())
+      out += " " + lang::say(
+                       "The host takes longer to launch the kernels of a step than the device "
+                       "to run them: the step waits for it, which is not drawn.");
+    return out;
+  }
+
+  bool waits_for_host() const {
+    const timing::StepEstimate step =
+        timing::summarize(m_.timed, program_, micro_, timing_options(m_));
+    return step.launches * m_.host.per_launch > step.latency;
   }
 
   const infer::StepModel& m_;
@@ -204,6 +224,7 @@ class Timeline {
   Window window_;
   std::vector<TaskNodes> nodes_;
   Seconds computing_;
+  double unit_ = kMicro;  // of the axis, in seconds
 };
 
 constexpr std::size_t kLevels = 4;                      // step, block, stage, operator

@@ -19,6 +19,18 @@ using lang::say;
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kShownRows = 20;
 
+// How the columns of a page are called.
+struct Names {
+  const sweep::Layout& layout;
+  bool labels = false;
+  std::string operator()(const sweep::Column& column) const {
+    if (labels) return label_of(layout, column.name);
+    const bool input =
+        std::ranges::find(layout.inputs, column.name, &sweep::Column::name) != layout.inputs.end();
+    return input ? header_of(layout, column.name) : column.name;
+  }
+};
+
 Column plain_column(const sweep::Column& column, const std::string& header) {
   if (column.kind == sweep::ColumnKind::text) return text_column(header);
   const NumberFormat format = format_of(column);
@@ -28,9 +40,9 @@ Column plain_column(const sweep::Column& column, const std::string& header) {
   return number_column(header, unit, format);
 }
 
-Column table_column(const sweep::Column& column, const std::string& header) {
-  Column out = plain_column(column, header);
-  out.key = column.name;
+Column table_column(const sweep::Column& column, const Names& names) {
+  Column out = plain_column(column, names(column));
+  if (names.labels) out.key = column.name;
   return out;
 }
 
@@ -59,7 +71,8 @@ bool says_something(const std::vector<const sweep::Row*>& rows, std::size_t resu
 }
 
 Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
-                 const sweep::Layout& layout) {
+                 const Names& names) {
+  const sweep::Layout& layout = names.layout;
   Table table{.title = std::move(title)};
   std::vector<std::size_t> inputs;
   std::vector<std::size_t> results;
@@ -70,13 +83,9 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
     if (layout.results[i].name != "selected" && says_something(rows, i)) results.push_back(i);
   }
   table.columns.push_back(number_column("point", "", NumberFormat::exact));
-  for (const std::size_t i : inputs) {
-    const sweep::Column& column = layout.inputs[i];
-    table.columns.push_back(table_column(column, header_of(layout, column.name)));
-  }
+  for (const std::size_t i : inputs) table.columns.push_back(table_column(layout.inputs[i], names));
   for (const std::size_t i : results)
-    table.columns.push_back(
-        table_column(layout.results[i], header_of(layout, layout.results[i].name)));
+    table.columns.push_back(table_column(layout.results[i], names));
   for (const sweep::Row* row : rows) {
     std::vector<Cell> cells{row->number};
     for (const std::size_t i : inputs) cells.push_back(cell(layout.inputs[i], row->inputs[i]));
@@ -86,17 +95,18 @@ Table rows_table(std::string title, const std::vector<const sweep::Row*>& rows,
   return table;
 }
 
-std::string direction(const sweep::Objective& o, const sweep::Layout& layout) {
-  const std::string header = header_of(layout, layout.results[o.column].name);
+std::string direction(const sweep::Objective& o, const Names& names) {
+  const std::string header = names(names.layout.results[o.column]);
   return o.maximize ? say("highest {}", header) : say("lowest {}", header);
 }
 
 // One column per objective: a row of a database is too wide to read across.
-void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out) {
+void add_best(const sweep::Summary& s, const sweep::Group& group, const Names& names,
+              Document& out) {
   Table table{.title = "The best point by each objective", .columns = {text_column("")}};
   std::vector<const sweep::Row*> rows;
   for (std::size_t i = 0; i < s.objectives.size(); ++i) {
-    const std::string what = direction(s.objectives[i], s.layout);
+    const std::string what = direction(s.objectives[i], names);
     if (group.best[i].results.empty()) {
       out.blocks.push_back(Note{NoteKind::warning, say("no point has a value: {}", what)});
       continue;
@@ -105,35 +115,35 @@ void add_best(const sweep::Summary& s, const sweep::Group& group, Document& out)
     table.columns.push_back(number_column(what));
   }
   if (rows.empty()) return;
-  const auto add = [&](const sweep::Column& column, const std::string& header, auto&& value) {
-    std::vector<Cell> line{header};
+  if (names.labels) table.columns.push_back(text_column("key"));
+  const auto add = [&](const sweep::Column& column, auto&& value) {
+    std::vector<Cell> line{names(column)};
     bool empty = true;
     for (const sweep::Row* row : rows) {
       const Cell c = cell(column, value(*row));
-      const std::string text = shown_text(c, table_column(column, header));
+      const std::string text = shown_text(c, table_column(column, names));
       line.emplace_back(text);
       empty = empty && text.empty();
     }
+    if (names.labels) line.emplace_back("`" + column.name + "`");
     if (!empty) table.rows.push_back(std::move(line));
   };
   std::vector<Cell> numbers{"point"};
   for (const sweep::Row* row : rows) numbers.emplace_back(format_count(row->number));
+  if (names.labels) numbers.emplace_back("");
   table.rows.push_back(std::move(numbers));
-  for (std::size_t i = 1; i < s.layout.inputs.size(); ++i) {
-    add(s.layout.inputs[i], header_of(s.layout, s.layout.inputs[i].name),
-        [i](const sweep::Row& row) { return row.inputs[i]; });
-  }
+  for (std::size_t i = 1; i < s.layout.inputs.size(); ++i)
+    add(s.layout.inputs[i], [i](const sweep::Row& row) { return row.inputs[i]; });
   for (std::size_t i = 0; i < s.layout.results.size(); ++i) {
     if (s.layout.results[i].name == "selected") continue;
-    add(s.layout.results[i], header_of(s.layout, s.layout.results[i].name),
-        [i](const sweep::Row& row) { return row.results[i]; });
+    add(s.layout.results[i], [i](const sweep::Row& row) { return row.results[i]; });
   }
   out.blocks.push_back(std::move(table));
 }
 
-Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
-  const std::string x = header_of(s.layout, s.layout.results[s.objectives[0].column].name);
-  const std::string y = header_of(s.layout, s.layout.results[s.objectives[1].column].name);
+Plot front_plot(const sweep::Summary& s, const sweep::Group& group, const Names& names) {
+  const std::string x = names(s.layout.results[s.objectives[0].column]);
+  const std::string y = names(s.layout.results[s.objectives[1].column]);
   Plot plot{.title = say("{} points that nothing beats", group.front.size()),
             .x = {.label = x, .scale = AxisScale::log},
             .y = {.label = y, .scale = AxisScale::log}};
@@ -150,24 +160,26 @@ Plot front_plot(const sweep::Summary& s, const sweep::Group& group) {
   return plot;
 }
 
-void add_front(const sweep::Summary& s, const sweep::Group& group, Document& out) {
+void add_front(const sweep::Summary& s, const sweep::Group& group, const Names& names,
+               Document& out) {
   if (s.objectives.size() < 2 || group.front.empty()) return;
-  std::vector<std::string> names;
-  for (const sweep::Objective& o : s.objectives) names.push_back(direction(o, s.layout));
+  std::vector<std::string> goals;
+  for (const sweep::Objective& o : s.objectives) goals.push_back(direction(o, names));
   out.blocks.push_back(Paragraph{say(
       "The Pareto front: no point is at least as good in every objective ({}) and better in one.",
-      lang::listed(names))});
-  out.blocks.push_back(front_plot(s, group));
+      lang::listed(goals))});
+  out.blocks.push_back(front_plot(s, group, names));
   std::vector<const sweep::Row*> rows;
   const std::size_t step = (group.front.size() + kShownRows - 1) / kShownRows;
   for (std::size_t i = 0; i < group.front.size(); i += step) rows.push_back(&group.front[i]);
   const std::string title = step == 1 ? "All of them"
                                       : say("{} of {}, evenly spaced; --format json has all",
                                             rows.size(), group.front.size());
-  out.blocks.push_back(rows_table(title, rows, s.layout));
+  out.blocks.push_back(rows_table(title, rows, names));
 }
 
-void add_group(const sweep::Summary& s, const sweep::Group& group, Document& out) {
+void add_group(const sweep::Summary& s, const sweep::Group& group, const Names& names,
+               Document& out) {
   const bool many = s.groups.size() > 1;
   out.blocks.push_back(Heading{2, many ? say("Best points: {}", group.base) : "Best points", ""});
   if (group.without_objective > 0) {
@@ -176,8 +188,8 @@ void add_group(const sweep::Summary& s, const sweep::Group& group, Document& out
                                     "of what follows",
                                     format_count(group.without_objective))});
   }
-  add_best(s, group, out);
-  add_front(s, group, out);
+  add_best(s, group, names, out);
+  add_front(s, group, names, out);
 }
 
 void add_reasons(const sweep::Summary& s, Document& out) {
@@ -231,9 +243,17 @@ NumberFormat format_of(const sweep::Column& column) {
                                                    : NumberFormat::significant;
 }
 
-// Results by their names; "/plan/tp" is tp to a reader and "/workload/context_tokens" context
-// tokens, unless another column ends so too.
+// "/plan/tp" is tp to a reader, unless another column ends so too.
 std::string header_of(const sweep::Layout& layout, const std::string& name) {
+  const auto last = [](const std::string& pointer) {
+    return pointer.substr(pointer.rfind('/') + 1);
+  };
+  const auto alike = std::ranges::count_if(
+      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
+  return alike == 1 ? last(name) : name;
+}
+
+std::string label_of(const sweep::Layout& layout, const std::string& name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLabels{
       {{"tpot_s", "TPOT"},
        {"ttft_s", "TTFT"},
@@ -253,14 +273,10 @@ std::string header_of(const sweep::Layout& layout, const std::string& name) {
   const auto label = std::ranges::find(kLabels, std::string_view(name),
                                        &std::pair<std::string_view, std::string_view>::first);
   if (label != kLabels.end()) return std::string(label->second);
-  const auto last = [](const std::string& pointer) {
-    return pointer.substr(pointer.rfind('/') + 1);
-  };
-  const auto alike = std::ranges::count_if(
-      layout.inputs, [&](const sweep::Column& other) { return last(other.name) == last(name); });
-  if (alike > 1) return name;
-  std::string out = last(name);
-  std::ranges::replace(out, '_', ' ');
+  std::string out = header_of(layout, name);
+  // A key without its underscores reads as English; in another language it stays a key.
+  if (lang::spoken() == lang::Language::english && !out.starts_with('/'))
+    std::ranges::replace(out, '_', ' ');
   return out;
 }
 
@@ -282,7 +298,8 @@ Document sweep_document(const SweepPage& page) {
                  format_count(page.end - page.next), format_count(page.end - page.begin))});
   }
   for (const sweep::Group& group : s.groups) {
-    if (!s.objectives.empty() && group.selected > 0) add_group(s, group, out);
+    if (!s.objectives.empty() && group.selected > 0)
+      add_group(s, group, {s.layout, page.labels}, out);
   }
   if (!page.sample.rows.empty()) {
     out.blocks.push_back(Heading{2, "Explore", ""});

@@ -17,6 +17,7 @@ struct SweepPage {
   std::int64_t next = 0;  // … of which everything before `next` is stored
   sweep::Summary summary;
   sweep::RowSample sample;  // to explore; none: the document has no explorer
+  bool labels = false;      // columns in words, their names on hover; else by name, as specs do
 };
 Document sweep_document(const SweepPage& page);
 
@@ -24,9 +25,10 @@ Document sweep_document(const SweepPage& page);
 /// then the other results.
 PointSet sweep_points(const SweepPage& page);
 
-/// How a column of a sweep reads: its number format from its name; a result's label, or the last
-/// part of a pointer where no other input ends so.
+/// How a column of a sweep reads: its number format from its name, the last part of a pointer where
+/// no other input ends so, and words for it: "TPOT", "sequences per gpu".
 NumberFormat format_of(const sweep::Column& column);
 std::string header_of(const sweep::Layout& layout, const std::string& name);
+std::string label_of(const sweep::Layout& layout, const std::string& name);
 
 }  // namespace fathom::report

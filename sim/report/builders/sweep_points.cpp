@@ -33,7 +33,7 @@ void add_inputs(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
     const sweep::Column& column = s.layout.inputs[i];
     add(out,
         {.name = column.name,
-         .header = header_of(s.layout, column.name),
+         .header = label_of(s.layout, column.name),
          .format = format_of(column),
          .input = true,
          .texts = column.texts},
@@ -46,7 +46,7 @@ void add_result(PointSet& out, const sweep::Summary& s, const std::vector<Row>& 
   const sweep::Column& column = s.layout.results[index];
   add(out,
       {.name = column.name,
-       .header = header_of(s.layout, column.name),
+       .header = label_of(s.layout, column.name),
        .format = format_of(column),
        .better = better,
        .texts = column.texts},
