@@ -180,10 +180,9 @@ Finding pages() {
   const std::string_view charts = report::chart_library_version();
   Finding finding{
       .what = "HTML reports",
-      .found = fmt::format(
-          "{}; {}",
-          charts.empty() ? "static figures" : fmt::format("figures by Chart.js {}", charts),
-          report::has_calculator() ? "sliders that recompute them" : "no sliders")};
+      .found =
+          say("{}; {}", charts.empty() ? "static figures" : say("figures by Chart.js {}", charts),
+              report::has_calculator() ? "sliders that recompute them" : "no sliders")};
   if (charts.empty() || !report::has_calculator()) {
     finding.verdict = Verdict::note;
     finding.advice =

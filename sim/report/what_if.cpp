@@ -108,7 +108,8 @@ std::string what_if_html(const WhatIf& block, const std::string& id) {
       "data-refused=\"{}\" data-broken=\"{}\"></p>\n",
       tr("Does not run:"), tr("Not a question:"), tr("This browser cannot compute:"));
   out += fmt::format(
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n"
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption "
+      "class=\"sr\">{0}</caption>\n"
       "<thead><tr><th scope=\"col\">{1}</th><th scope=\"col\" class=\"n\">{2}</th><th "
       "scope=\"col\" class=\"n\">{3}</th><th scope=\"col\" class=\"n\">{4}</th></tr></thead>"
       "\n<tbody>\n",

@@ -202,8 +202,8 @@ LanePlot interval_plot(const LedgerReport& report) {
     plot.marks.push_back({.lane = lane, .at = published(r.row) / r.predicted, .group = 1});
     inside += r.inside_interval ? 1 : 0;
   }
-  plot.title = fmt::format("End to end, {} of {} published results lie inside the interval", inside,
-                           plot.lanes.size());
+  plot.title = say("End to end, {} of {} published results lie inside the interval", inside,
+                   plot.lanes.size());
   return plot;
 }
 

@@ -119,7 +119,7 @@ std::vector<std::string> prose(const std::string& document) {
 }
 
 std::vector<std::string> english_runs(const std::string& document) {
-  static const std::regex kRun("\\b[a-z]{2,}[,;:]? [a-z]{2,}[,;:]? [a-z]{2,}\\b");
+  static const std::regex kRun("\\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\\b");
   std::vector<std::string> found;
   for (const std::string& line : prose(document)) {
     if (std::regex_search(line, kRun)) found.push_back(line);

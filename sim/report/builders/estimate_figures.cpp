@@ -27,6 +27,7 @@ constexpr double kMilli = 1e-3;
 constexpr double kMicro = 1e-6;
 constexpr double kGibi = 1073741824.0;
 constexpr std::size_t kShownLayers = 2;  // or a whole period of the layers' kinds
+constexpr Seconds kLongWindow{0.01};     // from here on a timeline counts in ms
 constexpr double kRounding = 1e-9;       // of a step: shorter idle times are rounding
 
 // The innermost link and the outermost one, as their profile names them.
@@ -128,10 +129,12 @@ class Timeline {
   }
 
   LanePlot plot() {
+    const bool long_window = window_.to - window_.from > kLongWindow;
+    unit_ = long_window ? kMilli : kMicro;
     LanePlot plot{.x = {.label = say("time since layer {} begins", layers_.first + 1),
-                        .unit = "us",
+                        .unit = long_window ? "ms" : "us",
                         .min = 0.0,
-                        .max = (window_.to - window_.from).value / kMicro},
+                        .max = (window_.to - window_.from).value / unit_},
                   .lane_label = "lane"};
     if (micro_ == 2) {
       plot.groups = {"micro-batch 1", "micro-batch 2"};
@@ -159,8 +162,8 @@ class Timeline {
       const Seconds end = std::min(task.end, window_.to);
       if (lane == Lane::compute) computing_ += end - start;
       plot.bars.push_back({.lane = plot.lanes.size() - 1,
-                           .start = (start - window_.from).value / kMicro,
-                           .length = (end - start).value / kMicro,
+                           .start = (start - window_.from).value / unit_,
+                           .length = (end - start).value / unit_,
                            .group = micro_ == 2 ? task.micro_batch : part_of(task.stage),
                            .label = std::string(model::name(task.stage)),
                            .facts = facts(task)});
@@ -221,6 +224,7 @@ class Timeline {
   Window window_;
   std::vector<TaskNodes> nodes_;
   Seconds computing_;
+  double unit_ = kMicro;  // of the axis, in seconds
 };
 
 constexpr std::size_t kLevels = 4;                      // step, block, stage, operator

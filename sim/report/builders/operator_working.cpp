@@ -75,8 +75,9 @@ class OperatorWorking {
       if (!text.empty()) text += ", ";
       const nlohmann::json& value = item.value();
       const std::string shown = value.is_number_float() ? fmt::format("{:g}", value.get<double>())
-                                : value.is_string()     ? value.get<std::string>()
-                                                        : value.dump();
+                                : value.is_string()
+                                    ? std::string(lang::tr(value.get<std::string>()))
+                                    : value.dump();
       text += fmt::format("{} {}", key, shown);
     }
     add("one call", fmt::format("`{}`: {}", row_.kind, text));
