@@ -31,7 +31,8 @@ constexpr std::string_view kNoCalculator =
 constexpr std::size_t kPointBudget = 2'200'000;  // characters, so that a page stays below 3 MB
 
 std::string csv_link(const Table& table, const std::string& id) {
-  std::string name = slug(table.title, '-').substr(0, 60);
+  // What a slug keeps of a Chinese title are the figures in it.
+  std::string name = wide_characters(table.title) > 0 ? "" : slug(table.title, '-').substr(0, 60);
   name.erase(name.find_last_not_of('-') + 1);
   return fmt::format(
       "<a class=\"csv\" download=\"{}.csv\" href=\"data:text/csv;charset=utf-8,{}\">CSV</a>",
@@ -297,9 +298,11 @@ std::string provenance(const Metadata& metadata, const Writer& writer) {
   }
   if (!metadata.inputs.empty()) {
     const std::string title(tr("Inputs"));
-    Table inputs{
-        .title = "Inputs",
-        .columns = {text_column(std::string(tr("input"))), text_column(std::string(tr("hash")))}};
+    Table inputs{.title = "Inputs", .columns = {text_column("input"), text_column("hash")}};
+    for (Column& column : inputs.columns) {
+      const std::string spoken(tr(column.header));
+      if (spoken != column.header) column.key = std::exchange(column.header, spoken);
+    }
     for (const Input& input : metadata.inputs) inputs.rows.push_back({input.name, input.hash});
     out += "<div class=\"table\">\n" + table_html(inputs, "inputs", title) + "</div>\n";
   }

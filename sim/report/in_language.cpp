@@ -58,6 +58,8 @@ struct Turner {
     for (ReferenceLine& line : plot.references) turn(line.label);
   }
   void operator()(LanePlot& plot) const {
+    plot.data = data_table(plot);
+    turn(*plot.data);
     turn(plot.title);
     turn(plot.note);
     turn(plot.x);

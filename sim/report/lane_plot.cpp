@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
-#include "lang/language.hpp"
+#include "lang/say.hpp"
 
 namespace fathom::report {
 namespace {
@@ -59,13 +59,14 @@ void check(const LanePlot& plot) {
 
 Table data_table(const LanePlot& plot) {
   check(plot);
+  if (plot.data) return *plot.data;
   const RowHead head{plot, plot.groups.size() > 1, any_label(plot)};
   const std::vector<std::string> names = fact_names(plot);
   Table table{.title = plot.title, .columns = {text_column(plot.lane_label)}};
-  if (head.labelled) table.columns.push_back(text_column(std::string(lang::tr("what"))));
-  if (head.grouped) table.columns.push_back(text_column(std::string(lang::tr("kind"))));
-  table.columns.push_back(number_column(std::string(lang::tr("from")), plot.x.unit));
-  table.columns.push_back(number_column(std::string(lang::tr("to")), plot.x.unit));
+  if (head.labelled) table.columns.push_back(text_column("what"));
+  if (head.grouped) table.columns.push_back(text_column("kind"));
+  table.columns.push_back(number_column("from", plot.x.unit));
+  table.columns.push_back(number_column("to", plot.x.unit));
   for (const std::string& name : names) table.columns.push_back(text_column(name));
   for (const LaneBar& bar : plot.bars) {
     std::vector<Cell> row = head.of(bar.lane, bar.group, bar.label);
@@ -84,8 +85,9 @@ Table data_table(const LanePlot& plot) {
 }
 
 std::string description(const LanePlot& plot) {
-  return fmt::format("{}; lanes: {}; {} bars: {}", axis_title(plot.x), fmt::join(plot.lanes, ", "),
-                     plot.bars.size(), fmt::join(plot.groups, ", "));
+  return lang::say("{}; lanes: {}; {} bars: {}", axis_title(plot.x),
+                   fmt::format("{}", fmt::join(plot.lanes, ", ")), plot.bars.size(),
+                   fmt::format("{}", fmt::join(plot.groups, ", ")));
 }
 
 }  // namespace fathom::report

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct LanePlot {
   std::vector<LaneMark> marks;
   std::vector<ReferenceLine> references;  ///< vertical ones
   std::string note;
+  std::optional<Table> data = {};  ///< what data_table() answers, where the bars do not say it all
   bool operator==(const LanePlot&) const = default;
 };
 

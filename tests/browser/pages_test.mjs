@@ -221,7 +221,7 @@ async function tables(browser) {
             input.closest(".tools").querySelector("output").textContent !== ""].join();
   })()`);
   law("a table filters by words", filtered === "true,true,true,true", filtered);
-  const csv = await page.run(`[...document.querySelectorAll("a.csv")].map((a) => decodeURIComponent(a.href.split(",").slice(1).join(","))).every((t) => t.includes("\\r\\n"))`);
+  const csv = await page.run(`[...document.querySelectorAll('a.csv[download$=".csv"]')].map((a) => decodeURIComponent(a.href.split(",").slice(1).join(","))).every((t) => t.includes("\\r\\n"))`);
   law("tables and figures download as CSV", csv);
   await page.close();
 }
