@@ -87,6 +87,20 @@ TEST_CASE("CSV keeps its English keys and values in a Chinese document", "[repor
   CHECK(csv == english);
 }
 
+TEST_CASE("the CSV of a figure of lanes keeps its English keys", "[report][language]") {
+  LanePlot plot{.title = "Inputs",
+                .x = {.label = "value", .unit = "ms"},
+                .lane_label = "kind",
+                .lanes = {"best"},
+                .groups = {"bound"},
+                .bars = {{.start = 1, .length = 2}}};
+  Document document;
+  document.blocks = {plot};
+  const InChinese chinese;
+  const std::string csv = render_csv(in_language(document));
+  CHECK(contains(csv, "kind,from_ms,to_ms\r\nbest,1,3\r\n"));
+}
+
 TEST_CASE("anchors of a Chinese document are those of the English one", "[report][language]") {
   const Document english = document_of_known_words();
   const InChinese chinese;
