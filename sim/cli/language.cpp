@@ -19,7 +19,7 @@ namespace fathom::cli {
 namespace {
 
 constexpr std::array<std::string_view, 3> kData{"json", "csv", "jsonl"};
-constexpr std::array<std::string_view, 3> kWriters{"explain", "merge", "sweep"};
+constexpr std::array<std::string_view, 4> kWriters{"calibrate", "explain", "merge", "sweep"};
 
 // CLI11's own words, which stand between the names.
 constexpr std::array<const char*, 7> kLabels{"Usage",    "OPTIONS", "SUBCOMMAND", "Positionals",

@@ -119,7 +119,7 @@ std::string speed_title(const Group& group) {
     fastest = row;
   }
   if (best == nullptr) return say("Decode speed, {}", group.subject);
-  return say("Decode speed, {}: {} is fastest at {} tokens, the longest context served",
+  return say("Decode speed, {}: {} is fastest at {} tokens, the longest within a model's limit",
              group.subject, short_label(*fastest), context_text(best->context_tokens));
 }
 
