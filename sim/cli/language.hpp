@@ -9,8 +9,8 @@ class App;
 namespace fathom::cli {
 
 /// The language of help and documents: --lang, else $FATHOM_LANG, else English. English too where
-/// the answer is data (--format json, csv or jsonl; explain) or the verb writes data (sweep,
-/// merge), since those have no language. InputError for a language there is none of.
+/// the answer is data (--format json, csv or jsonl; explain) or the verb writes data (sweep, merge,
+/// calibrate), since those have no language. InputError for a language there is none of.
 lang::Language language_of(int argc, char** argv);
 
 /// Adds --lang to the program or a verb: language_of() has read it before the options are declared.

@@ -254,7 +254,7 @@ std::string header_of(const sweep::Layout& layout, const std::string& name) {
 }
 
 std::string label_of(const sweep::Layout& layout, const std::string& name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLabels{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kLabels{
       {{"tpot_s", "TPOT"},
        {"ttft_s", "TTFT"},
        {"tokens_per_s_per_user", "tokens/s per user"},
@@ -269,7 +269,14 @@ std::string label_of(const sweep::Layout& layout, const std::string& name) {
        {"compute_share", "bound by compute"},
        {"memory_share", "bound by memory"},
        {"network_share", "bound by network"},
-       {"selected", "selected"}}};
+       {"selected", "selected"},
+       {"/plan/two_batch_overlap", "two-batch overlap"},
+       {"/workload/acceptance", "acceptance"},
+       {"/workload/context_tokens", "context tokens"},
+       {"/workload/draft_tokens", "draft tokens"},
+       {"/workload/prompt_tokens", "prompt tokens"},
+       {"/workload/prompts_per_gpu", "prompts per GPU"},
+       {"/workload/sequences_per_gpu", "sequences per GPU"}}};
   const auto label = std::ranges::find(kLabels, std::string_view(name),
                                        &std::pair<std::string_view, std::string_view>::first);
   if (label != kLabels.end()) return std::string(label->second);
