@@ -19,6 +19,7 @@
 #include "report/builders/compare.hpp"
 #include "report/builders/estimate.hpp"
 #include "report/html.hpp"
+#include "report/in_language.hpp"
 #include "report/markdown.hpp"
 #include "study/attention_trade.hpp"
 #include "study/evaluate.hpp"
@@ -126,7 +127,7 @@ int run(const std::string& folder) {
   if (error) {
     throw InputError(fmt::format("{}: cannot be created: {}", folder, error.message()));
   }
-  const report::Document document = demo_document();
+  const report::Document document = report::in_language(demo_document());
   const fs::path html = fs::path(folder) / "capacity-deepseek-v3.html";
   const fs::path markdown = fs::path(folder) / "capacity-deepseek-v3.md";
   write_file(html, report::render_html(document));

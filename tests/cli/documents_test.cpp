@@ -179,6 +179,15 @@ TEST_CASE("documents in Chinese have no English prose and the numbers of the Eng
   }
 }
 
+TEST_CASE("the demo's report has the language asked for", "[cli][language]") {
+  const TemporaryFolder folder;
+  const std::string out = (folder.path() / "out").string();
+  REQUIRE(fathom({"demo", "--lang", "zh", "--output", out}).code == 0);
+  const std::vector<std::string> runs = english_runs(read_text(out + "/capacity-deepseek-v3.md"));
+  INFO("English left:" << listed(runs));
+  CHECK(runs.empty());
+}
+
 TEST_CASE("a document in English says the same whether or not English was asked for",
           "[cli][language]") {
   const Arguments arguments = over_example("estimate", "deepseek-v3-h800-decode");
