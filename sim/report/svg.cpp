@@ -14,7 +14,7 @@
 #include "report/escape.hpp"
 #include "report/plot_frame.hpp"
 #include "report/plot_marks.hpp"
-#include "report/svg_style.hpp"
+#include "report/svg_head.hpp"
 #include "report/text.hpp"
 
 namespace fathom::report {
@@ -237,22 +237,7 @@ std::string render_svg(const Plot& plot, const SvgOptions& options) {
   check(plot);
   const Frame frame = lay_out(plot, options.width, options.standalone);
   const std::string id = escape_html(options.id);
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {0} {1}\" "
-      "role=\"img\""
-      " aria-labelledby=\"{2}-title {2}-desc\"{3}>\n<title id=\"{2}-title\">{4}</title>\n"
-      "<desc id=\"{2}-desc\">{5}</desc>\n",
-      pixels(frame.width), pixels(frame.height), id,
-      options.standalone
-          ? fmt::format(" width=\"{}\" height=\"{}\"", pixels(frame.width), pixels(frame.height))
-          : "",
-      escape_html(without_backticks(plot.title)),
-      escape_html(without_backticks(description(plot))));
-  if (options.standalone) {
-    out +=
-        fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    standalone_style());
-  }
+  std::string out = svg_head(plot.title, description(plot), frame.width, frame.height, options);
   const Box& area = frame.area;
   out += fmt::format(
       "<clipPath id=\"{}-clip\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>"

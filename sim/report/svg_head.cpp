@@ -1,4 +1,6 @@
-#include "report/svg_style.hpp"
+#include "report/svg_head.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -6,6 +8,9 @@
 
 #include "core/error.hpp"
 #include "report/assets.hpp"
+#include "report/escape.hpp"
+#include "report/plot_frame.hpp"
+#include "report/text.hpp"
 
 namespace fathom::report {
 namespace {
@@ -41,8 +46,6 @@ std::map<std::string, std::string, std::less<>> variables(std::string_view css) 
   return out;
 }
 
-}  // namespace
-
 std::string standalone_style() {
   constexpr std::string_view kOpen = "var(";
   std::string css = without_media(std::string(assets::plot_css()));
@@ -54,6 +57,26 @@ std::string standalone_style() {
     css.replace(at, end + 1 - at, value->second);
   }
   return css;
+}
+
+}  // namespace
+
+std::string svg_head(std::string_view title, std::string_view shown, double width, double height,
+                     const SvgOptions& options) {
+  const std::string size =
+      options.standalone ? fmt::format(" width=\"{}\" height=\"{}\"", pixels(width), pixels(height))
+                         : "";
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {0} {1}\" "
+      "role=\"img\" aria-labelledby=\"{2}-title {2}-desc\"{3}>\n<title id=\"{2}-title\">{4}</title>"
+      "\n<desc id=\"{2}-desc\">{5}</desc>\n",
+      pixels(width), pixels(height), escape_html(options.id), size,
+      escape_html(without_backticks(title)), escape_html(without_backticks(shown)));
+  if (options.standalone)
+    out +=
+        fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
+                    standalone_style());
+  return out;
 }
 
 }  // namespace fathom::report
