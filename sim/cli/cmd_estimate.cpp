@@ -82,7 +82,8 @@ void add_estimate(CLI::App& app, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("estimate", "Time, throughput and memory of one serving scenario");
   add_scenario_flags(*command, request->flags);
-  add_output_options(*command, request->output, {"table", "json", "markdown", "html", "csv"});
+  add_output_options(*command, request->output,
+                     {"table", "json", "markdown", "html", "csv", "svg", "png"});
   command->footer(
       "Examples:\n"
       "  fathom estimate examples/deepseek-v3-h800-decode.json\n"
@@ -90,7 +91,9 @@ void add_estimate(CLI::App& app, int& exit_code) {
       "  fathom estimate --model deepseek-v3 --hardware h800 --phase decode --ep 128 --dp 128 \\\n"
       "      --two-batch-overlap --sequences-per-gpu 128 --context 4096 --format json\n"
       "  fathom estimate --model llama-3.1-70b --hardware h100-sxm --phase prefill --tp 8 \\\n"
-      "      --prompts 4 --prompt-tokens 4096 --format html -o prefill.html");
+      "      --prompts 4 --prompt-tokens 4096 --format html -o prefill.html\n"
+      "  fathom estimate examples/deepseek-v3-h800-decode.json --format svg --figure 2 -o "
+      "step.svg");
   command->callback([request, &exit_code] { exit_code = run(*request); });
 }
 
