@@ -65,7 +65,9 @@ void add_complete(CLI::App& app, int& exit_code) {
   auto what = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("__complete", "Names for the completion scripts");
   command->group("");
-  command->add_option("what", *what)->required()->check(CLI::IsMember({"models", "hardware", "reports"}));
+  command->add_option("what", *what)
+      ->required()
+      ->check(CLI::IsMember({"models", "hardware", "reports"}));
   command->callback([what, &exit_code] {
     write_names(*what);
     exit_code = kOk;

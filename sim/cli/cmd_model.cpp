@@ -108,8 +108,9 @@ void add_model(CLI::App& app, int& exit_code) {
       ->expected(1)
       ->take_all();
   command
-      ->add_option("--attention", request->read.attention,
-                   "The same model with another attention: mha, mqa, gqa-N, mla, mla+dsa, csa+hca, tpa")
+      ->add_option(
+          "--attention", request->read.attention,
+          "The same model with another attention: mha, mqa, gqa-N, mla, mla+dsa, csa+hca, tpa")
       ->option_text("KIND");
   command->add_flag("--text-only", request->read.text_only,
                     "Leave vision and audio towers out instead of refusing the file");

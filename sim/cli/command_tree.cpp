@@ -58,7 +58,7 @@ bool named(const CommandOption& option, const auto& known) {
 }
 
 ValueKind kind_of(const CommandOption& option, std::string_view verb) {
-  const std::string_view text = option.placeholder;
+  const std::string_view text = option.metavar;
   const bool name_or_file = contains(text, "NAME|FILE");
   if (named(option, kModelOptions)) return ValueKind::model;
   if (named(option, kHardwareOptions) || (name_or_file && verb == "hardware"))
@@ -84,15 +84,15 @@ CommandOption option_of(const CLI::Option& declared, std::string_view verb) {
   option.repeatable = contains(option.description, "repeatable");
   option.group = declared.get_group();
   if (declared.get_items_expected_max() == 0) return option;
-  option.placeholder = declared.get_option_text();
-  if (option.placeholder.empty()) {
+  option.metavar = declared.get_option_text();
+  if (option.metavar.empty()) {
     const std::string value = declared.get_default_str();
-    option.placeholder = (declared.get_type_name() == "TEXT" ? "TEXT" : "N") +
-                         (value.empty() ? "" : " [" + value + "]");
+    option.metavar = (declared.get_type_name() == "TEXT" ? "TEXT" : "N") +
+                     (value.empty() ? "" : " [" + value + "]");
   }
-  option.many = option.positional && contains(option.placeholder, "...");
-  option.list = declared.get_delimiter() != '\0' || contains(option.placeholder, ",") ||
-                option.placeholder == "LIST";
+  option.many = option.positional && contains(option.metavar, "...");
+  option.list =
+      declared.get_delimiter() != '\0' || contains(option.metavar, ",") || option.metavar == "LIST";
   option.choices = choices_of(declared);
   option.kind = kind_of(option, verb);
   if (option.kind != ValueKind::choice) option.choices.clear();

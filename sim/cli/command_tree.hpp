@@ -33,7 +33,7 @@ struct CommandOption {
   bool repeatable = false;
   ValueKind kind = ValueKind::none;
   std::vector<std::string> choices;  ///< of kind choice; others may be allowed too
-  std::string placeholder;           ///< "FILE", "N [0]"; empty for a flag
+  std::string metavar;               ///< "FILE", "N [0]"; empty for a flag
   std::string description;
   std::string group;  ///< heading of --help
   bool operator==(const CommandOption&) const = default;

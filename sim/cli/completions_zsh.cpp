@@ -81,7 +81,7 @@ std::string action(const CommandOption& option) {
 }
 
 std::vector<std::string> specifications(const CommandOption& option) {
-  const std::string value = fmt::format(":{}:{}", field(option.placeholder), action(option));
+  const std::string value = fmt::format(":{}:{}", field(option.metavar), action(option));
   if (option.positional) return {(option.many ? "*" : "") + value};
   const std::string others =
       option.repeatable ? "*" : fmt::format("({})", fmt::join(option.names, " "));

@@ -105,9 +105,9 @@ std::string tag(const CommandOption& option) {
   for (const std::string& name : option.names) {
     names += fmt::format("{}\\fB{}\\fR", names.empty() ? "" : ", ", roff_text(name));
   }
-  if (option.positional) return fmt::format("\\fI{}\\fR", roff_text(option.placeholder));
+  if (option.positional) return fmt::format("\\fI{}\\fR", roff_text(option.metavar));
   if (option.kind == ValueKind::none) return names;
-  return fmt::format("{} \\fI{}\\fR", names, roff_text(option.placeholder));
+  return fmt::format("{} \\fI{}\\fR", names, roff_text(option.metavar));
 }
 
 std::string entry(const CommandOption& option) {
@@ -140,7 +140,7 @@ std::string synopsis(const Command& command) {
                                 roff_text(command.name), roff_text(tr("OPTIONS")));
   for (const CommandOption& option : command.options) {
     if (!option.positional) continue;
-    const std::string name = roff_text(option.placeholder);
+    const std::string name = roff_text(option.metavar);
     out += option.required ? fmt::format(" \\fI{}\\fR", name) : fmt::format(" [\\fI{}\\fR]", name);
   }
   return out + "\n";

@@ -29,7 +29,8 @@ struct TradeRequest {
   bool operator==(const TradeRequest&) const = default;
 };
 
-/// Seven published models, and DeepSeek-V3 with seven kinds of attention, 4 Ki to 1 Mi tokens, H800.
+/// Seven published models, and DeepSeek-V3 with seven kinds of attention, 4 Ki to 1 Mi tokens,
+/// H800.
 TradeRequest default_trade_request();
 
 struct TradeFormat {

@@ -90,8 +90,8 @@ inline Document sample_document() {
                      Heading{2, "Operators", ""}, Paragraph{kHostile}, sample_table(),
                      Heading{2, "Plots", ""}, sample_plot(), sample_bars(), sample_lanes(),
                      Heading{3, "Operators", ""}, Note{NoteKind::assumption, "Load is uniform."},
-                     CodeBlock{"{\"a\": 1 < 2}\n", "json"},
-                     sample_workings(), Details{"More", {Paragraph{"Inside."}, sample_table()}}}};
+                     CodeBlock{"{\"a\": 1 < 2}\n", "json"}, sample_workings(),
+                     Details{"More", {Paragraph{"Inside."}, sample_table()}}}};
 }
 
 /// Empty when every tag is closed in order, attributes are quoted and no bare & or < is left; else
