@@ -68,3 +68,15 @@ function(fathom_module name)
   target_compile_features(fathom_${name} PUBLIC cxx_std_20)
   fathom_precompile(fathom_${name} modules <nlohmann/json.hpp> <fmt/format.h> <fmt/ranges.h>)
 endfunction()
+
+# fathom_loaded_module(NAME SOURCE LIBRARIES…): fathom_NAME.so beside the program, which opens it when
+# it is asked for (core/modules.hpp) and runs without it.
+function(fathom_loaded_module name source)
+  add_library(fathom_${name} MODULE ${source})
+  set_target_properties(fathom_${name} PROPERTIES PREFIX ""
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  target_include_directories(fathom_${name} PRIVATE ${PROJECT_SOURCE_DIR}/sim)
+  target_compile_features(fathom_${name} PRIVATE cxx_std_20)
+  target_link_libraries(fathom_${name} PRIVATE ${ARGN})
+  install(TARGETS fathom_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
