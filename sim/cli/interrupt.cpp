@@ -2,24 +2,39 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 #include <thread>
 
 namespace fathom::cli {
 namespace {
 
-volatile std::sig_atomic_t signals = 0;
+// Who asks twice means it; but `timeout` and job launchers signal a process and then its group,
+// so what follows within half a second is the same request.
+constexpr std::int64_t kSameRequestNs = 500'000'000;
+
+std::atomic<std::int64_t> asked_at_ns{0};  // 0: not yet; threads may be in the handler side by side
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 int wake_up[2] = {-1, -1};
 
+std::int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 void on_signal(int number) {
-  if (signals != 0) {
+  const std::int64_t now = now_ns();
+  std::int64_t first = 0;
+  if (asked_at_ns.compare_exchange_strong(first, now)) {
+    const char byte = 1;
+    [[maybe_unused]] const auto written = write(wake_up[1], &byte, 1);
+  } else if (now - first >= kSameRequestNs) {
     std::signal(number, SIG_DFL);
     std::raise(number);
-    return;
   }
-  signals = 1;
-  const char byte = 1;
-  [[maybe_unused]] const auto written = write(wake_up[1], &byte, 1);
 }
 
 }  // namespace
