@@ -14,6 +14,7 @@ std::string_view page_css();
 std::string_view page_js();
 std::string_view plot_css();
 std::string_view say_js();
+std::string_view slider_css();
 std::string_view theme_js();
 std::string_view views_js();
 std::string_view whatif_css();

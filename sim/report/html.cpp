@@ -346,9 +346,10 @@ std::string head(const Document& document, const Writer& writer) {
   // The theme is chosen before anything is painted.
   return fmt::format(
       "<!doctype html>\n<html "
-      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}{}</style>\n{}</head>\n",
+      "lang=\"{}\">\n<head>\n{}<title>{}</title>\n<style>\n{}{}{}{}{}</style>\n{}</head>\n",
       lang::tag(lang::spoken()), fmt::format(kHead, writer.has_what_ifs() ? kMayCompile : ""),
       escape_html(without_backticks(document.title)), assets::page_css(), assets::plot_css(),
+      writer.has_explorers() || writer.has_what_ifs() ? assets::slider_css() : "",
       writer.has_explorers() ? assets::explorer_css() : "",
       writer.has_what_ifs() ? assets::whatif_css() : "",
       say_script(writer) + script(assets::theme_js()));
