@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/attention_simd.hpp"
 #include "kernels/cpu/attention_softmax.hpp"
+#include "kernels/cpu/transpose.hpp"
 
 // What runs between the tile operations of attention, on the units that these leave idle.
 namespace fathom::kernels::cpu {
@@ -20,26 +21,10 @@ struct TilePairs : Avx512Vector {
 
 /// 16 x 16 words transposed in place.
 inline void transpose_tile(Word* tile) {
-  __m512i r[16], t[16];
-  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(tile + i * kLanes);
-  for (int i = 0; i < 8; ++i) {
-    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 2; ++j) {
-      r[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + j + 2]);
-      r[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + j + 2]);
-    }
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 2; ++j) {
-      t[8 * j + i] = _mm512_shuffle_i32x4(r[8 * j + i], r[8 * j + 4 + i], 0x88);
-      t[8 * j + 4 + i] = _mm512_shuffle_i32x4(r[8 * j + i], r[8 * j + 4 + i], 0xdd);
-    }
-  for (int i = 0; i < 8; ++i) {
-    _mm512_storeu_si512(tile + i * kLanes, _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88));
-    _mm512_storeu_si512(tile + (8 + i) * kLanes, _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd));
-  }
+  __m512i rows[16];
+  for (int i = 0; i < 16; ++i) rows[i] = _mm512_loadu_si512(tile + i * kLanes);
+  vector::transpose(rows);
+  for (int i = 0; i < 16; ++i) _mm512_storeu_si512(tile + i * kLanes, rows[i]);
 }
 
 /// Lines of the next block, asked for a few at a time: one sequential stream per chunk, because

@@ -38,6 +38,13 @@ struct Dot {
       out[i * stride + 1] = values[2 * i + 1];
     }
   }
+  static void pack_rows(__m512i pairs, Word* out, std::int64_t rows) {
+    const auto mask = (std::uint32_t{1} << (2 * rows)) - 1;
+    const __m512 first = vector::widened(_mm512_castsi512_si256(pairs));
+    const __m512 second = vector::widened(_mm512_extracti64x4_epi64(pairs, 1));
+    _mm512_mask_storeu_ps(out, static_cast<__mmask16>(mask), first);
+    _mm512_mask_storeu_ps(out + 16, static_cast<__mmask16>(mask >> 16), second);
+  }
 };
 struct Engine : blocks::VectorEngine<Dot> {};
 

@@ -22,6 +22,9 @@ struct Dot {
     _mm512_store_si512(pairs, inputs);
     for (int i = 0; i < 16; ++i) out[i * stride] = pairs[i];
   }
+  static void pack_rows(__m512i pairs, Word* out, std::int64_t rows) {
+    _mm512_mask_storeu_epi32(out, static_cast<__mmask16>((1U << rows) - 1), pairs);
+  }
 };
 struct Engine : blocks::VectorEngine<Dot> {};
 

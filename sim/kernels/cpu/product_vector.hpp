@@ -7,12 +7,14 @@
 #include "kernels/cpu/product_blocks.hpp"
 #include "kernels/cpu/product_sinks.hpp"
 #include "kernels/cpu/product_strip.hpp"
+#include "kernels/cpu/transpose.hpp"
 
 namespace fathom::kernels::cpu::blocks {
 
 // `Dot` says how a pair of inputs enters the sums:
 //   Word, kWords                 packed elements of a row's pair: one pair of bf16, or two floats
-//   pack(words, pairs)           16 pairs of bf16 into words, `stride` words from pair to pair
+//   pack(pairs, words, stride)   16 pairs of a row into words, `stride` words from pair to pair
+//   pack_rows(pairs, words, n)   one pair each of n rows into words, one after the other
 //   Pair, load(weights)          16 columns' pairs ready for use
 //   add(sum, words, pair)        the row's pair times the columns' pairs
 
@@ -74,6 +76,7 @@ struct VectorEngine {
   static void pack_block(const ProductRows& source, std::int64_t row, std::int64_t step,
                          std::int64_t steps, void* packed) {
     auto* out = static_cast<typename Dot::Word*>(packed);
+    if (source.unit > kStripRows) return pack_many(source, row, step, steps, out);
     for (std::int64_t i = 0; i < source.unit; ++i, out += Dot::kWords)
       for (std::int64_t s = 0; s < steps; ++s) {
         const std::int64_t at = (step + s) * kStep;
@@ -82,6 +85,23 @@ struct VectorEngine {
             some ? row_step(row_of(source, row + i) + at, source.k - at) : _mm512_setzero_si512();
         Dot::pack(inputs, out + s * 16 * source.unit * Dot::kWords, source.unit * Dot::kWords);
       }
+  }
+  /// The same through a transposition in registers, which pays from five rows on.
+  static void pack_many(const ProductRows& source, std::int64_t row, std::int64_t step,
+                        std::int64_t steps, typename Dot::Word* out) {
+    const std::int64_t some = least(source.unit, source.rows - row);
+    const ProductBf16* rows[kVectorRows];
+    for (std::int64_t i = 0; i < some; ++i) rows[i] = row_of(source, row + i) + step * kStep;
+    for (std::int64_t s = 0; s < steps; ++s) {
+      const std::int64_t left = source.k - (step + s) * kStep;
+      __m512i pairs[16];
+      for (std::int64_t i = 0; i < 16; ++i)
+        pairs[i] = i < some ? row_step(rows[i] + s * kStep, left) : _mm512_setzero_si512();
+      vector::transpose(pairs);
+#pragma GCC unroll 16
+      for (int pair = 0; pair < 16; ++pair, out += source.unit * Dot::kWords)
+        Dot::pack_rows(pairs[pair], out, source.unit);
+    }
   }
   static void drain(const Product& p, std::int64_t group, std::int64_t panels,
                     std::int64_t panel_floats) {
