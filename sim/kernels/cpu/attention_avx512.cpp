@@ -63,7 +63,8 @@ AttentionKernel attention_kernel() {
           .index = index_on_vectors<Widened>,
           .terms_per_word = 1,
           .block_rows = 32,
-          .few_block_rows = 32};
+          .few_block_rows = 32,
+          .few_as_rows = true};
 }
 
 }  // namespace fathom::kernels::cpu::avx512

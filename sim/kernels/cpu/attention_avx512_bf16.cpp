@@ -52,7 +52,8 @@ AttentionKernel attention_kernel() {
           .index = index_on_vectors<Pairs>,
           .terms_per_word = 2,
           .block_rows = 128,
-          .few_block_rows = 64};
+          .few_block_rows = 64,
+          .few_as_rows = true};
 }
 
 }  // namespace fathom::kernels::cpu::avx512_bf16

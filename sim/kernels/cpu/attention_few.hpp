@@ -27,7 +27,7 @@ struct FewRows {
     for (int i = 0; i < kPointers; ++i) at[i] = keys.rows + (t + 4 * i) * keys.stride;
     const Word* query[rows];
     for (int q = 0; q < rows; ++q)
-      query[q] = job.query_rows + (r + q < job.rows ? r + q : job.rows - 1) * words;
+      query[q] = job.queries + (r + q < job.rows ? r + q : job.rows - 1) * words;
     V sum[kLanes];
     for (V& x : sum) x = P::set1(0.0F);
     for (std::int64_t k = 0; k < words; k += kLanes) {

@@ -51,6 +51,7 @@ struct RowReader {
   std::int64_t scale_group = 0;                 // 0: one scale per row
   std::uint16_t* key_space = nullptr;           // [block rows, qk padded]
   std::uint16_t* value_space = nullptr;         // [block rows, v padded]
+  std::int64_t end = 0;   // rows before it are read by this call or the next: worth asking for
   SpanCursor now, later;  // how far reading, and asking a block ahead, have come
 };
 
@@ -63,8 +64,7 @@ struct AttentionJob {
   std::int64_t first = 0, last = 0;
   std::int64_t block_rows = 0;          // multiple of 32
   float log2_scale = 1.0F;              // softmax scale times log2(e)
-  const Word* queries = nullptr;        // [groups][qk words][16]
-  const Word* query_rows = nullptr;     // [rows][qk words], of few query rows
+  const Word* queries = nullptr;        // [groups][qk words][16]; few_as_rows: [rows][qk words]
   const std::int32_t* begin = nullptr;  // [groups][16]: cache rows that a query row sees
   const std::int32_t* end = nullptr;
   RowReader* reader = nullptr;
@@ -104,6 +104,7 @@ struct AttentionKernel {
   int block_rows = 64;
   bool spread_asks = false;  // half of the next rows asked for beside the scores
   int few_block_rows = 64;   // with at most kFewQueryRows query rows
+  bool few_as_rows = false;  // the queries of these as rows instead of panels
 };
 
 namespace portable {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <tuple>
 #include <vector>
 
 #include "core/error.hpp"
@@ -39,10 +40,16 @@ struct Unit {
 };
 
 struct Workspace {
-  Buffer<std::uint32_t> queries, query_rows, key_words, value_words, probs;
+  Buffer<std::uint32_t> queries, key_words, value_words, probs;
   Buffer<std::int32_t> begin, end;
   Buffer<std::uint16_t> key_space, value_space;
   Buffer<float> scores, out, maximum, sum;
+};
+
+/// Units of neighbouring KV heads over the same cache rows: units [first, first + count).
+struct Bundle {
+  std::size_t first = 0;
+  std::size_t count = 1;
 };
 
 /// Output of some groups over a range of rows.
@@ -66,23 +73,17 @@ AttentionKernel attention_kernel(Isa isa) {
 }
 
 void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int64_t padded,
-                std::uint32_t* column) {
-  const auto value = [&q](std::int64_t d) {
-    return d < static_cast<std::int64_t>(q.size()) ? std::uint32_t{q[static_cast<std::size_t>(d)]}
-                                                   : std::uint32_t{0};
-  };
-  if (kernel.terms_per_word == 1)
-    for (std::int64_t d = 0; d < padded; ++d) column[d * kLanes] = value(d) << 16;
-  else
-    for (std::int64_t d = 0; d < padded; d += 2)
-      column[d / 2 * kLanes] = value(d) | value(d + 1) << 16;
-}
-
-/// Query rows out of their panel.
-void unpack_rows(std::int64_t rows, std::int64_t words, Workspace& w) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t k = 0; k < words; ++k)
-      w.query_rows[r * words + k] = w.queries[k * kLanes + r];
+                std::uint32_t* words, std::int64_t stride) {
+  const auto size = static_cast<std::int64_t>(q.size());
+  const auto at = [&q](std::int64_t d) { return std::uint32_t{q[static_cast<std::size_t>(d)]}; };
+  std::int64_t d = 0;
+  if (kernel.terms_per_word == 1) {
+    for (; d < size; ++d, words += stride) *words = at(d) << 16;
+    for (; d < padded; ++d, words += stride) *words = 0;
+    return;
+  }
+  for (; d + 1 < size; d += 2, words += stride) *words = at(d) | at(d + 1) << 16;
+  for (; d < padded; d += 2, words += stride) *words = d < size ? at(d) : 0;
 }
 
 struct AttentionPlan::State {
@@ -94,8 +95,10 @@ struct AttentionPlan::State {
   std::vector<Workspace> workers;
   std::vector<AttentionSequence> sequences;
   std::vector<Unit> units;
+  std::vector<Bundle> bundles;
+  std::int64_t heads_together = 1;  // of few query rows, see bundle_units()
   std::int64_t parts = 0;
-  std::int64_t part_capacity = 0;
+  std::int64_t part_rows = 0;  // query rows of the largest partial output
   Buffer<float> part_out, part_maximum, part_sum;
   std::atomic<std::int64_t> next{0};
 
@@ -104,9 +107,11 @@ struct AttentionPlan::State {
                                                   std::int64_t token) const;
   void list_units();
   void split_units();
+  void bundle_units();
   void reserve_parts();
-  void run_unit(const Unit& unit, Workspace& w);
-  void pack_queries(const Unit& unit, Workspace& w) const;
+  void run_bundle(const Bundle& bundle, Workspace& w);
+  AttentionJob job_of(const Unit& unit, std::int64_t at, Workspace& w, RowReader& rows);
+  void pack_queries(const Unit& unit, std::int64_t at, Workspace& w) const;
   RowReader reader(const Unit& unit, Workspace& w) const;
   void finish(const Unit& unit, std::int64_t group, std::span<const Partial> partials) const;
   void finish_row(const AttentionSequence& s, std::int64_t at, std::span<const Partial> partials,
@@ -115,7 +120,10 @@ struct AttentionPlan::State {
   const AttentionSequence& sequence_of(const Unit& unit) const {
     return sequences[static_cast<std::size_t>(unit.sequence)];
   }
-  std::int64_t out_size() const { return max_rows * v_padded; }
+  Partial partial(std::int64_t part) const {
+    return {part_out.data() + part * part_rows * v_padded, part_maximum.data() + part * part_rows,
+            part_sum.data() + part * part_rows};
+  }
 };
 
 Workspace AttentionPlan::State::workspace() const {
@@ -123,7 +131,6 @@ Workspace AttentionPlan::State::workspace() const {
   const std::int64_t terms = kernel.terms_per_word;
   Workspace w;
   w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
-  w.query_rows = Buffer<std::uint32_t>{kFewQueryRows * qk_padded / terms};
   if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
   w.value_words = Buffer<std::uint32_t>{block * 4 * kLanes / terms};
   w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
@@ -132,7 +139,7 @@ Workspace AttentionPlan::State::workspace() const {
   w.key_space = Buffer<std::uint16_t>{block * qk_padded};
   w.value_space = Buffer<std::uint16_t>{block * v_padded};
   w.scores = Buffer<float>{kScoreSlots * kLanes * block};
-  w.out = Buffer<float>{out_size()};
+  w.out = Buffer<float>{max_rows * v_padded};
   w.maximum = Buffer<float>{max_rows};
   w.sum = Buffer<float>{max_rows};
   return w;
@@ -176,6 +183,7 @@ void AttentionPlan::State::list_units() {
 void AttentionPlan::State::split_units() {
   std::int64_t total = 0;
   for (const Unit& unit : units) total += unit.last - unit.first;
+  if (!units.empty() && units.front().rows <= kFewQueryRows) total /= heads_together;
   const std::int64_t range = std::max(kMinRange, round_up(total / kUnits, kernel.block_rows));
   parts = 0;
   const std::size_t whole = units.size();
@@ -196,36 +204,63 @@ void AttentionPlan::State::split_units() {
     }
     parts += count;
   }
-  // Most work first, so that the last units to be taken are small.
-  std::ranges::stable_sort(units, std::greater<>{},
-                           [](const Unit& unit) { return (unit.last - unit.first) * unit.rows; });
+}
+
+// A row of few KV heads' keys is a small part of what lies between it and the next row: memory
+// delivers whole rows faster, so neighbouring heads walk the cache together, block by block.
+void AttentionPlan::State::bundle_units() {
+  const auto order = [](const Unit& u) {
+    // most work first, so that the last units to be taken are small
+    return std::tuple{-(u.last - u.first) * u.rows, u.sequence, u.first, u.kv_head};
+  };
+  std::ranges::sort(units, {}, order);
+  bundles.clear();
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    const Unit& unit = units[i];
+    if (!bundles.empty() && unit.rows <= kFewQueryRows) {
+      Bundle& open = bundles.back();
+      const Unit& first = units[open.first];
+      if (first.sequence == unit.sequence && first.first == unit.first && first.last == unit.last &&
+          first.rows == unit.rows && static_cast<std::int64_t>(open.count) < heads_together) {
+        ++open.count;
+        continue;
+      }
+    }
+    bundles.push_back({i, 1});
+  }
 }
 
 void AttentionPlan::State::reserve_parts() {
-  if (parts <= part_capacity) return;
-  part_capacity = parts;
-  part_out = Buffer<float>{parts * out_size()};
-  part_maximum = Buffer<float>{parts * max_rows};
-  part_sum = Buffer<float>{parts * max_rows};
+  part_rows = 0;
+  for (const Unit& unit : units)
+    if (unit.part >= 0) part_rows = std::max(part_rows, round_up(unit.rows, kLanes));
+  if (parts * part_rows <= part_maximum.size()) return;
+  part_out = Buffer<float>{parts * part_rows * v_padded};
+  part_maximum = Buffer<float>{parts * part_rows};
+  part_sum = Buffer<float>{parts * part_rows};
 }
 
-/// Panels [group][qk words][16 query rows]; begin and end of what each row sees.
-void AttentionPlan::State::pack_queries(const Unit& unit, Workspace& w) const {
+/// Panels [group][qk words][16 query rows] from row `at` of the workspace on, or single rows where
+/// the kernel wants few of them so; begin and end of what each row sees.
+void AttentionPlan::State::pack_queries(const Unit& unit, std::int64_t at, Workspace& w) const {
   const AttentionSequence& s = sequence_of(unit);
   const std::int64_t terms = kernel.terms_per_word;
   const std::int64_t words = qk_padded / terms;
   const std::int64_t keys = row_count(s.cache);
-  const std::int64_t padded_rows = round_up(unit.rows, kLanes);
-  for (std::int64_t r = 0; r < padded_rows; ++r) {
+  const bool as_rows = kernel.few_as_rows && unit.rows <= kFewQueryRows;
+  const std::int64_t count = as_rows ? unit.rows : round_up(unit.rows, kLanes);
+  std::uint32_t* queries = w.queries.data() + at * words;
+  for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t row = unit.row + std::min(r, unit.rows - 1);  // the last group: repeated
     const std::int64_t token = row / group_heads;
     const std::int64_t head = unit.kv_head * group_heads + row % group_heads;
     const auto [begin, end] = seen_rows(s, keys, token);
-    w.begin[r] = static_cast<std::int32_t>(begin);
-    w.end[r] = static_cast<std::int32_t>(end);
+    w.begin[at + r] = static_cast<std::int32_t>(begin);
+    w.end[at + r] = static_cast<std::int32_t>(end);
     const Bf16* q = s.q + token * s.token_stride + head * shape.qk_head_dim;
-    pack_query(kernel, {q, static_cast<std::size_t>(shape.qk_head_dim)}, qk_padded,
-               w.queries.data() + r / kLanes * words * kLanes + r % kLanes);
+    const std::int64_t place = as_rows ? r * words : r / kLanes * words * kLanes + r % kLanes;
+    pack_query(kernel, {q, static_cast<std::size_t>(shape.qk_head_dim)}, qk_padded, queries + place,
+               as_rows ? 1 : kLanes);
   }
 }
 
@@ -243,50 +278,70 @@ RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
           .value_first = unit.kv_head * shape.v_head_dim,
           .scale_group = layout.scale_group,
           .key_space = w.key_space.data(),
-          .value_space = w.value_space.data()};
+          .value_space = w.value_space.data(),
+          .end = unit.last};
 }
 
-void AttentionPlan::State::run_unit(const Unit& unit, Workspace& w) {
+/// What the kernel needs for a unit, whose query rows take the workspace's from `at` on.
+AttentionJob AttentionPlan::State::job_of(const Unit& unit, std::int64_t at, Workspace& w,
+                                          RowReader& rows) {
   const bool split = unit.part >= 0;
-  float* out = split ? part_out.data() + unit.part * out_size() : w.out.data();
-  float* maximum = split ? part_maximum.data() + unit.part * max_rows : w.maximum.data();
-  float* sum = split ? part_sum.data() + unit.part * max_rows : w.sum.data();
+  const std::int64_t part = unit.part * part_rows;
+  float* out = split ? part_out.data() + part * v_padded : w.out.data() + at * v_padded;
+  float* maximum = split ? part_maximum.data() + part : w.maximum.data() + at;
+  float* sum = split ? part_sum.data() + part : w.sum.data() + at;
   const std::int64_t groups = (unit.rows + kLanes - 1) / kLanes;
   std::fill_n(out, groups * kLanes * v_padded, 0.0F);
   std::fill_n(maximum, groups * kLanes, kNever);
   std::fill_n(sum, groups * kLanes, 0.0F);
-  pack_queries(unit, w);
-  if (unit.rows <= kFewQueryRows) unpack_rows(unit.rows, qk_padded / kernel.terms_per_word, w);
-  RowReader rows = reader(unit, w);
-  kernel.attend(
-      {.qk = shape.qk_head_dim,
-       .v = shape.v_head_dim,
-       .qk_padded = qk_padded,
-       .v_padded = v_padded,
-       .groups = groups,
-       .rows = unit.rows,
-       .first = unit.first,
-       .last = unit.last,
-       .block_rows = unit.rows <= kFewQueryRows ? kernel.few_block_rows : kernel.block_rows,
-       .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
-       .queries = w.queries.data(),
-       .query_rows = w.query_rows.data(),
-       .begin = w.begin.data(),
-       .end = w.end.data(),
-       .reader = &rows,
-       .shared = shape.shared_kv,
-       .ask_from = kernel.spread_asks ? round_up(v_padded / 2, 64) : v_padded,
-       .score_slots = kScoreSlots,
-       .key_words = w.key_words.data(),
-       .value_words = w.value_words.data(),
-       .scores = w.scores.data(),
-       .probs = w.probs.data(),
-       .out = out,
-       .maximum = maximum,
-       .sum = sum});
-  if (split) return;
-  const Partial whole{out, maximum, sum};
-  for (std::int64_t g = 0; g < groups; ++g) finish(unit, g, {&whole, 1});
+  pack_queries(unit, at, w);
+  const bool few = unit.rows <= kFewQueryRows;
+  rows = reader(unit, w);
+  return {.qk = shape.qk_head_dim,
+          .v = shape.v_head_dim,
+          .qk_padded = qk_padded,
+          .v_padded = v_padded,
+          .groups = groups,
+          .rows = unit.rows,
+          .first = unit.first,
+          .last = unit.last,
+          .block_rows = few ? kernel.few_block_rows : kernel.block_rows,
+          .log2_scale = static_cast<float>(shape.softmax_scale * std::numbers::log2e),
+          .queries = w.queries.data() + at * (qk_padded / kernel.terms_per_word),
+          .begin = w.begin.data() + at,
+          .end = w.end.data() + at,
+          .reader = &rows,
+          .shared = shape.shared_kv,
+          .ask_from = kernel.spread_asks ? round_up(v_padded / 2, 64) : v_padded,
+          .score_slots = kScoreSlots,
+          .key_words = w.key_words.data(),
+          .value_words = w.value_words.data(),
+          .scores = w.scores.data(),
+          .probs = w.probs.data(),
+          .out = out,
+          .maximum = maximum,
+          .sum = sum};
+}
+
+void AttentionPlan::State::run_bundle(const Bundle& bundle, Workspace& w) {
+  const std::span<const Unit> members{units.data() + bundle.first, bundle.count};
+  RowReader readers[kMaxGroups];
+  AttentionJob jobs[kMaxGroups];
+  for (std::size_t i = 0; i < members.size(); ++i)
+    jobs[i] = job_of(members[i], static_cast<std::int64_t>(i) * kLanes, w, readers[i]);
+  const Unit& range = members.front();
+  const std::int64_t step = members.size() > 1 ? jobs[0].block_rows : range.last - range.first;
+  for (std::int64_t first = range.first; first < range.last; first += step)
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      jobs[i].first = first;
+      jobs[i].last = std::min(first + step, range.last);
+      kernel.attend(jobs[i]);
+    }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (members[i].part >= 0) continue;
+    const Partial whole{jobs[i].out, jobs[i].maximum, jobs[i].sum};
+    for (std::int64_t g = 0; g < jobs[i].groups; ++g) finish(members[i], g, {&whole, 1});
+  }
 }
 
 /// One query row out of tiles [v / 16][16][16]: ranges weighted by what their maxima differ.
@@ -342,6 +397,12 @@ AttentionPlan::AttentionPlan(const AttentionShape& shape, const AttentionKernel&
   s.v_padded = round_up(shape.v_head_dim, 32);
   const bool large_l2 = cpu_features().l2_bytes >= std::int64_t{2} << 20;
   s.max_rows = (large_l2 ? 2 : 1) * kLanes * kMaxGroups / 2;
+  // Their block and the next one take half of L2.
+  const std::int64_t l2 = large_l2 ? cpu_features().l2_bytes : std::int64_t{1} << 20;
+  const std::int64_t block =
+      kernel.few_block_rows * (s.qk_padded + s.v_padded) * std::int64_t{sizeof(Bf16)};
+  s.heads_together =
+      std::clamp<std::int64_t>(l2 / 4 / block, 1, std::min(shape.kv_heads, s.max_rows / kLanes));
   for (int i = 0; i < threads; ++i) s.workers.push_back(s.workspace());
 }
 
@@ -357,12 +418,14 @@ void AttentionPlan::run(ThreadPool& pool) {
   FATHOM_EXPECT(pool.size() <= static_cast<int>(s.workers.size()), "a workspace per worker");
   s.list_units();
   s.split_units();
+  s.bundle_units();
   s.reserve_parts();
   s.next.store(0);
   pool.run([&s](int worker) {
-    const std::size_t count = s.units.size();
-    for (std::size_t i = s.next++; i < count; i = s.next++)
-      s.run_unit(s.units[i], s.workers[static_cast<std::size_t>(worker)]);
+    const auto count = static_cast<std::int64_t>(s.bundles.size());
+    for (std::int64_t i = s.next++; i < count; i = s.next++)
+      s.run_bundle(s.bundles[static_cast<std::size_t>(i)],
+                   s.workers[static_cast<std::size_t>(worker)]);
   });
   if (s.parts == 0) return;
   pool.run([&s, &pool](int worker) {
@@ -375,10 +438,7 @@ void AttentionPlan::run(ThreadPool& pool) {
 void AttentionPlan::State::merge(const Unit& unit, int first, int step) const {
   Partial partials[2 * kUnits];
   FATHOM_EXPECT(unit.parts <= 2 * kUnits, "no more ranges than the split makes");
-  for (std::int64_t p = 0; p < unit.parts; ++p)
-    partials[p] = {part_out.data() + (unit.part + p) * out_size(),
-                   part_maximum.data() + (unit.part + p) * max_rows,
-                   part_sum.data() + (unit.part + p) * max_rows};
+  for (std::int64_t p = 0; p < unit.parts; ++p) partials[p] = partial(unit.part + p);
   const std::span<const Partial> ranges{partials, static_cast<std::size_t>(unit.parts)};
   for (std::int64_t g = first; g * kLanes < unit.rows; g += step) finish(unit, g, ranges);
 }

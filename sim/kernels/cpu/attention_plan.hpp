@@ -14,9 +14,10 @@ namespace fathom::kernels::cpu {
 /// The kernel of an instruction set. Isa must be supported.
 AttentionKernel attention_kernel(Isa isa);
 
-/// One query row into column `lane` of its panel [words][16], zero up to `padded` elements.
+/// One query row as words `stride` apart (a column of its panel [words][16]: 16), zero up to
+/// `padded` elements.
 void pack_query(const AttentionKernel& kernel, std::span<const Bf16> q, std::int64_t padded,
-                std::uint32_t* column);
+                std::uint32_t* words, std::int64_t stride);
 
 /// What mla_decode, gqa_decode and flash_prefill are instances of.
 struct AttentionShape {

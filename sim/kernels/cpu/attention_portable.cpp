@@ -143,7 +143,8 @@ AttentionKernel attention_kernel() {
           .index = index_on_vectors<PlainVector>,
           .terms_per_word = 1,
           .block_rows = 64,
-          .few_block_rows = 64};
+          .few_block_rows = 64,
+          .few_as_rows = true};
 }
 
 }  // namespace fathom::kernels::cpu::portable

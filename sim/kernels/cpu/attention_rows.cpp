@@ -32,8 +32,8 @@ Side value_side(const AttentionJob& job) {
 
 /// A cached row: its span and its place there; no span behind the end of the sequence.
 struct Place {
-  const KvSpan* span = nullptr;
-  std::int64_t row = 0;
+  const KvSpan* span;
+  std::int64_t row;
 };
 
 /// Moves forward to the row at `position`.
@@ -45,33 +45,43 @@ Place seek(const RowReader& reader, SpanCursor& cursor, std::int64_t position) {
   return {reader.spans + cursor.span, position - cursor.first};
 }
 
-/// 16 rows from `first` on, and those a block later. Where the first of 16 tells all, the others
-/// are not looked up.
-struct ChunkPlaces {
-  Place now[kChunkRows];
-  Place later[kChunkRows];
-
-  ChunkPlaces(const AttentionJob& job, std::int64_t first) {
-    RowReader& reader = *job.reader;
-    if (first < job.last) now[0] = seek(reader, reader.now, first);
-    if (first + job.block_rows < job.last)
-      later[0] = seek(reader, reader.later, first + job.block_rows);
-    if (whole(now[0]) && whole(later[0]) && first + kChunkRows <= job.last) {
-      for (int r = 1; r < kChunkRows; ++r) now[r] = {now[0].span, now[0].row + r};
-      for (int r = 1; r < kChunkRows; ++r) later[r] = {later[0].span, later[0].row + r};
+/// 16 rows of the cache. Where the first tells all, the others are not looked up.
+class RowPlaces {
+ public:
+  /// Rows from `first` on, of which those before `end` exist.
+  RowPlaces(const RowReader& reader, SpanCursor& cursor, std::int64_t first, std::int64_t end) {
+    if (first >= end) return;
+    place_[0] = seek(reader, cursor, first);
+    const Place& at = place_[0];
+    const bool one_span = at.span != nullptr && at.row + kChunkRows <= at.span->rows;
+    if (at.span == nullptr || (one_span && first + kChunkRows <= end)) {
+      known_ = kChunkRows;
+      apart_ = false;
       return;
     }
-    for (int r = 1; r < kChunkRows && first + r < job.last; ++r)
-      now[r] = seek(reader, reader.now, first + r);
-    const std::int64_t left = job.last - job.block_rows - first;
-    for (int r = 1; r < kChunkRows && r < left; ++r)
-      later[r] = seek(reader, reader.later, first + job.block_rows + r);
+    known_ = static_cast<int>(end - first < kChunkRows ? end - first : kChunkRows);
+    for (int r = 1; r < known_; ++r) place_[r] = seek(reader, cursor, first + r);
+  }
+  /// No span behind the end.
+  Place operator[](int r) const {
+    if (r >= known_) return {nullptr, 0};
+    return apart_ ? place_[r] : Place{place_[0].span, place_[0].row + r};
   }
 
  private:
-  static bool whole(const Place& place) {
-    return place.span == nullptr || place.row + kChunkRows <= place.span->rows;
-  }
+  Place place_[kChunkRows];
+  int known_ = 0;
+  bool apart_ = true;
+};
+
+/// 16 rows from `first` on, and those a block later.
+struct ChunkPlaces {
+  RowPlaces now;
+  RowPlaces later;
+
+  ChunkPlaces(const AttentionJob& job, std::int64_t first)
+      : now(*job.reader, job.reader->now, first, job.last),
+        later(*job.reader, job.reader->later, first + job.block_rows, job.reader->end) {}
 };
 
 const std::uint16_t* bf16_row(const Side& side, const Place& place) {

@@ -61,7 +61,7 @@ void IndexerState::pack(const Unit& unit, const IndexerQueries& queries, std::in
     w.weights[r] = exists ? queries.weights[at] : 0.0F;
     const std::size_t dim = exists ? static_cast<std::size_t>(shape.head_dim) : 0;
     pack_query(kernel, {queries.q + (exists ? at * shape.head_dim : 0), dim}, padded,
-               w.queries.data() + r / kLanes * panel + r % kLanes);
+               w.queries.data() + r / kLanes * panel + r % kLanes, kLanes);
   }
 }
 
@@ -82,7 +82,8 @@ void IndexerState::run_unit(const Unit& unit, const IndexerQueries& queries, KvS
                    .storage = shape.storage,
                    .key_stride = shape.head_dim,
                    .scale_group = shape.scale_group,
-                   .key_space = w.key_space.data()};
+                   .key_space = w.key_space.data(),
+                   .end = unit.last};
   kernel.index({.job = {.qk = shape.head_dim,
                         .qk_padded = padded,
                         .groups = unit.tokens * groups_per_token,
