@@ -133,13 +133,21 @@ void plan_groups(const ExpertsCall& call, State& s, Isa isa, int workers) {
   for (Buffer<float>& block : s.blocks) grow(block, sums);
 }
 
+/// Whose turn is after group `g`; null: nobody's.
+const PackedExpert* after(const State& s, std::size_t g) {
+  return g + 1 < s.groups.size() ? s.groups[g + 1].expert : nullptr;
+}
+
 /// Columns of gate and up for all experts: hidden = silu(gate) * up.
 void multiply_gate_up(const ExpertsCall& call, State& s, Range panels, float* block) {
   const std::int64_t inter = call.weights->inter;
   const std::int64_t column = panels.begin / 2 * kPanel;
-  for (const Group& group : s.groups)
+  for (std::size_t g = 0; g < s.groups.size(); ++g) {
+    const Group& group = s.groups[g];
+    const PackedExpert* next = after(s, g);
     group.gate_up.multiply(s.rows.data() + group.gate_up_bytes,
                            {.weights = group.expert->gate_up.panel(panels.begin),
+                            .next = next == nullptr ? nullptr : next->gate_up.panel(panels.begin),
                             .panel_elements = group.expert->gate_up.panel_elements(),
                             .panels = panels.end - panels.begin,
                             .block = block,
@@ -147,6 +155,7 @@ void multiply_gate_up(const ExpertsCall& call, State& s, Range panels, float* bl
                                      .y = s.hidden.data() + group.first * inter + column,
                                      .stride = inter,
                                      .columns = inter - column}});
+  }
 }
 
 /// Columns of y: the weighted sum of all experts.
@@ -156,9 +165,12 @@ void multiply_down(const ExpertsCall& call, State& s, Range panels, float* block
   if (!call.accumulate)
     for (std::int64_t t = 0; t < call.tokens; ++t)
       std::fill_n(call.y + t * call.y_stride + column, width, 0.0F);
-  for (const Group& group : s.groups)
+  for (std::size_t g = 0; g < s.groups.size(); ++g) {
+    const Group& group = s.groups[g];
+    const PackedExpert* next = after(s, g);
     group.down.multiply(s.hidden_rows.data() + group.down_bytes,
                         {.weights = group.expert->down.panel(panels.begin),
+                         .next = next == nullptr ? nullptr : next->down.panel(panels.begin),
                          .panel_elements = group.expert->down.panel_elements(),
                          .panels = panels.end - panels.begin,
                          .block = block,
@@ -168,6 +180,7 @@ void multiply_down(const ExpertsCall& call, State& s, Range panels, float* block
                                   .columns = width,
                                   .ids = s.tokens.data() + group.first,
                                   .weights = s.weights.data() + group.first}});
+  }
 }
 
 /// `work(panels, worker)` for all tasks, each by the worker that is free first.

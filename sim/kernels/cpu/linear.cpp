@@ -58,6 +58,7 @@ void multiply(const LinearCall& call, const RowPlan& plan, const std::uint8_t* r
   const bool narrow = call.y_bf16 != nullptr;
   void* y = narrow ? static_cast<void*>(call.y_bf16 + column) : call.y + column;
   plan.multiply(rows, {.weights = call.w->panel(panels.begin),
+                       .next = call.next == nullptr ? nullptr : call.next->panel(panels.begin),
                        .panel_elements = call.w->panel_elements(),
                        .panels = panels.end - panels.begin,
                        .block = block,
@@ -133,6 +134,7 @@ void batched_linear(const BatchedLinearCall& call, std::vector<LinearWorkspace>&
       const std::int64_t head = i / parts;
       LinearCall one = call.first;
       one.w = call.weights + head;
+      if (i + parts < mine.end) one.next = one.w + 1;
       one.x += head * call.x_head_stride;
       if (one.y != nullptr) one.y += head * call.y_head_stride;
       if (one.y_bf16 != nullptr) one.y_bf16 += head * call.y_head_stride;

@@ -56,6 +56,8 @@ struct LinearCall {
   float* y = nullptr;  // [rows, n]
   Bf16* y_bf16 = nullptr;
   std::int64_t y_stride = 0;
+  const PackedLinear* next = nullptr;  // a weight of the same shape that the caller multiplies with
+                                       // next: its beginning is fetched while this one ends
 };
 
 /// Moves x once per 8 to 64 panels (from L2 or L3), the weights once per block of rows that fills

@@ -53,7 +53,8 @@ struct Product {
   const void* rows_packed = nullptr;
   std::int64_t rows = 0;
   const ProductBf16* weights = nullptr;
-  std::int64_t panel_elements = 0;  // from one panel to the next
+  const ProductBf16* next = nullptr;  // of the same shape, read after this one: fetched ahead
+  std::int64_t panel_elements = 0;    // from one panel to the next
   std::int64_t panels = 0;
   std::int64_t steps = 0;
   ProductBlocking blocking;

@@ -36,16 +36,18 @@ struct Walk {
     return p.block + (panel * row_blocks + row_block) * unit * kPanel;
   }
 
-  /// The group's next chunk (or the next group's first one) from all its panels.
+  /// The group's next chunk (or the next group's, or the next product's first one) from all its
+  /// panels.
   Prefetch next_chunk() const {
     const bool same_group = step + steps < p.steps;
     const std::int64_t first = same_group ? group : group + panels;
     const std::int64_t at = same_group ? step + steps : 0;
-    const std::int64_t streams = least(panels, p.panels - first);
-    if (streams <= 0) return {};
+    const bool last = first >= p.panels;
+    if (last && p.next == nullptr) return {};
+    const std::int64_t streams = last ? least(panels, p.panels) : least(panels, p.panels - first);
     const std::int64_t lines = least(p.blocking.chunk_steps, p.steps - at) * kStepLines;
     const std::int64_t visits = panels * row_blocks * steps;
-    const char* from = weights(first, at);
+    const char* from = last ? reinterpret_cast<const char*>(p.next) : weights(first, at);
     return {.at = from,
             .end = from + lines * kLine,
             .streams = streams,
@@ -83,6 +85,9 @@ struct Walk {
     for (std::int64_t panel = 0; panel < panels; panel += together) {
       together = Engine::panels_together(unit, panels - panel);
       if (!p.blocking.interleave) fetch = next_panel(panel);
+      // Nobody has asked for the first chunk: a panel is asked for beside the one before.
+      if (p.blocking.interleave && group == 0 && step == 0 && panel + together < panels)
+        rows_ahead = next_panel(panel);
       const void* w = weights(group + panel, step);
       for (std::int64_t i = 0; i < row_blocks; ++i)
         Engine::block({.rows = rows(i),
