@@ -9,13 +9,13 @@
 namespace fathom::kernels::cpu::blocks {
 
 /// Rows that are served by strips.
-constexpr std::int64_t kStripRows = 4;
+constexpr std::int64_t kStripRows = 3;
 
 /// Panels that `unit` rows take at a time when `panels` are left: up to 24 sums in registers. A sum
 /// does not depend on it, so neither does a result on how columns are split.
 static inline std::int64_t strip_panels(std::int64_t unit, std::int64_t panels) {
   if (unit > kStripRows) return 1;
-  const std::int64_t most = unit == 1 ? 8 : unit == 4 ? 2 : 4;
+  const std::int64_t most = unit == 1 ? 8 : 4;
   return panels >= most ? most : panels >= 4 && most > 4 ? 4 : panels >= 2 ? 2 : 1;
 }
 
@@ -62,8 +62,7 @@ static void strip(const Register& r) {
       {vector_strip<Dot, 1, 1>, vector_strip<Dot, 1, 2>, vector_strip<Dot, 1, 4>,
        vector_strip<Dot, 1, 8>},
       {vector_strip<Dot, 2, 1>, vector_strip<Dot, 2, 2>, vector_strip<Dot, 2, 4>},
-      {vector_strip<Dot, 3, 1>, vector_strip<Dot, 3, 2>, vector_strip<Dot, 3, 4>},
-      {vector_strip<Dot, 4, 1>, vector_strip<Dot, 4, 2>}};
+      {vector_strip<Dot, 3, 1>, vector_strip<Dot, 3, 2>, vector_strip<Dot, 3, 4>}};
   const int size = r.panels == 8 ? 3 : r.panels == 4 ? 2 : r.panels == 2 ? 1 : 0;
   kStrips[r.unit - 1][size](r);
 }

@@ -68,8 +68,9 @@ struct VectorEngine {
     if (r.unit <= kStripRows) return strip<Dot>(r);
     using Block = void (*)(const Register&, Prefetch&, Prefetch&);
     static constexpr Block kBlocks[kVectorRows - kStripRows] = {
-        vector_block<Dot, 5>, vector_block<Dot, 6>,  vector_block<Dot, 7>,  vector_block<Dot, 8>,
-        vector_block<Dot, 9>, vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
+        vector_block<Dot, 4>,  vector_block<Dot, 5>,  vector_block<Dot, 6>,
+        vector_block<Dot, 7>,  vector_block<Dot, 8>,  vector_block<Dot, 9>,
+        vector_block<Dot, 10>, vector_block<Dot, 11>, vector_block<Dot, 12>};
     // A short last block computes its zero rows along.
     kBlocks[r.unit - kStripRows - 1](r, fetch, rows_ahead);
   }
