@@ -87,7 +87,7 @@ struct VectorEngine {
         Dot::pack(inputs, out + s * 16 * source.unit * Dot::kWords, source.unit * Dot::kWords);
       }
   }
-  /// The same through a transposition in registers, which pays from five rows on.
+  /// The same through a transposition in registers, which pays from four rows on.
   static void pack_many(const ProductRows& source, std::int64_t row, std::int64_t step,
                         std::int64_t steps, typename Dot::Word* out) {
     const std::int64_t some = least(source.unit, source.rows - row);
