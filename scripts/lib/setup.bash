@@ -90,11 +90,12 @@ install_what_there_is() {
 }
 
 # setup PRESET: afterwards build/PRESET is complete and up to date. What is done already is skipped.
+# $FATHOM_CONFIGURE, if set, is one more argument of the configuration: -DFATHOM_SYMBOLS=OFF
 setup() {
   local preset=$1
   install_packages
   say "building preset '$preset'"
-  cmake --preset "$preset" >&2 || die "configuring preset '$preset' did not succeed"
+  cmake --preset "$preset" ${FATHOM_CONFIGURE:+"$FATHOM_CONFIGURE"} >&2 || die "configuring preset '$preset' did not succeed"
   cmake --build --preset "$preset" --parallel "$(nproc)" >&2 ||
     die "building preset '$preset' did not succeed"
 }
