@@ -3,53 +3,26 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <numbers>
-#include <tuple>
 #include <vector>
 
 #include "core/error.hpp"
+#include "kernels/cpu/attention_units.hpp"
 #include "kernels/cpu/bf16.hpp"
 #include "kernels/cpu/buffer.hpp"
 
 namespace fathom::kernels::cpu {
 namespace {
 
-// A sequence is split when its share of the call's cache rows is larger than this part ...
-constexpr std::int64_t kUnits = 16;
-// ... but a range of rows is worth the fp32 output that it leaves to be merged: 16 query rows of
-// MLA write 32 KiB per range and read 1152 B per row.
-constexpr std::int64_t kMinRange = 512;
 // Two groups being scored, and two whose softmax runs meanwhile.
 constexpr std::int64_t kScoreSlots = 4;
 constexpr float kNever = -1e30F;  // the maximum before any score
-
-std::int64_t round_up(std::int64_t value, std::int64_t grain) {
-  return (value + grain - 1) / grain * grain;
-}
-
-/// Query rows that share what they read, and the range of it that one unit covers.
-struct Unit {
-  std::int64_t sequence = 0;
-  std::int64_t kv_head = 0;
-  std::int64_t row = 0;  // first query row: token * (heads per KV head) + head of the group
-  std::int64_t rows = 0;
-  std::int64_t first = 0, last = 0;  // cache rows
-  std::int64_t part = -1;            // place of its partial output; -1: covers everything
-  std::int64_t parts = 1;            // ranges of the same query rows, part .. part + parts
-};
 
 struct Workspace {
   Buffer<std::uint32_t> queries, key_words, value_words, probs;
   Buffer<std::int32_t> begin, end;
   Buffer<std::uint16_t> key_space, value_space;
   Buffer<float> scores, out, maximum, sum;
-};
-
-/// Units of neighbouring KV heads over the same cache rows: units [first, first + count).
-struct Bundle {
-  std::size_t first = 0;
-  std::size_t count = 1;
 };
 
 /// Output of some groups over a range of rows.
@@ -91,38 +64,30 @@ struct AttentionPlan::State {
   AttentionKernel kernel;
   std::int64_t group_heads = 0;
   std::int64_t qk_padded = 0, v_padded = 0;
-  std::int64_t max_rows = 0;
+  UnitLimits limits;
   std::vector<Workspace> workers;
   std::vector<AttentionSequence> sequences;
-  std::vector<Unit> units;
-  std::vector<Bundle> bundles;
-  std::int64_t heads_together = 1;  // of few query rows, see bundle_units()
-  std::int64_t parts = 0;
-  std::int64_t part_rows = 0;  // query rows of the largest partial output
+  AttentionUnits work;
   Buffer<float> part_out, part_maximum, part_sum;
   std::atomic<std::int64_t> next{0};
 
   Workspace workspace() const;
-  std::pair<std::int64_t, std::int64_t> seen_rows(const AttentionSequence& s, std::int64_t keys,
-                                                  std::int64_t token) const;
-  void list_units();
-  void split_units();
-  void bundle_units();
   void reserve_parts();
-  void run_bundle(const Bundle& bundle, Workspace& w);
-  AttentionJob job_of(const Unit& unit, std::int64_t at, Workspace& w, RowReader& rows);
-  void pack_queries(const Unit& unit, std::int64_t at, Workspace& w) const;
-  RowReader reader(const Unit& unit, Workspace& w) const;
-  void finish(const Unit& unit, std::int64_t group, std::span<const Partial> partials) const;
+  void run_bundle(const UnitBundle& bundle, Workspace& w);
+  AttentionJob job_of(const AttentionUnit& unit, std::int64_t at, Workspace& w, RowReader& rows);
+  void pack_queries(const AttentionUnit& unit, std::int64_t at, Workspace& w) const;
+  RowReader reader(const AttentionUnit& unit, Workspace& w) const;
+  void finish(const AttentionUnit& unit, std::int64_t group,
+              std::span<const Partial> partials) const;
   void finish_row(const AttentionSequence& s, std::int64_t at, std::span<const Partial> partials,
                   std::int64_t tile_row) const;
-  void merge(const Unit& unit, int first, int step) const;
-  const AttentionSequence& sequence_of(const Unit& unit) const {
+  void merge(const AttentionUnit& unit, int first, int step) const;
+  const AttentionSequence& sequence_of(const AttentionUnit& unit) const {
     return sequences[static_cast<std::size_t>(unit.sequence)];
   }
   Partial partial(std::int64_t part) const {
-    return {part_out.data() + part * part_rows * v_padded, part_maximum.data() + part * part_rows,
-            part_sum.data() + part * part_rows};
+    const std::int64_t row = part * work.part_rows;
+    return {part_out.data() + row * v_padded, part_maximum.data() + row, part_sum.data() + row};
   }
 };
 
@@ -130,119 +95,33 @@ Workspace AttentionPlan::State::workspace() const {
   const std::int64_t block = kernel.block_rows;
   const std::int64_t terms = kernel.terms_per_word;
   Workspace w;
-  w.queries = Buffer<std::uint32_t>{max_rows * qk_padded / terms};
+  w.queries = Buffer<std::uint32_t>{limits.max_rows * qk_padded / terms};
   if (terms == 1) w.key_words = Buffer<std::uint32_t>{block * qk_padded};
   w.value_words = Buffer<std::uint32_t>{block * 4 * kLanes / terms};
-  w.probs = Buffer<std::uint32_t>{max_rows * block / terms};
-  w.begin = Buffer<std::int32_t>{max_rows};
-  w.end = Buffer<std::int32_t>{max_rows};
+  w.probs = Buffer<std::uint32_t>{limits.max_rows * block / terms};
+  w.begin = Buffer<std::int32_t>{limits.max_rows};
+  w.end = Buffer<std::int32_t>{limits.max_rows};
   w.key_space = Buffer<std::uint16_t>{block * qk_padded};
   w.value_space = Buffer<std::uint16_t>{block * v_padded};
   w.scores = Buffer<float>{kScoreSlots * kLanes * block};
-  w.out = Buffer<float>{max_rows * v_padded};
-  w.maximum = Buffer<float>{max_rows};
-  w.sum = Buffer<float>{max_rows};
+  w.out = Buffer<float>{limits.max_rows * v_padded};
+  w.maximum = Buffer<float>{limits.max_rows};
+  w.sum = Buffer<float>{limits.max_rows};
   return w;
 }
 
-/// Cache rows that query token `token` of a sequence sees.
-std::pair<std::int64_t, std::int64_t> AttentionPlan::State::seen_rows(const AttentionSequence& s,
-                                                                      std::int64_t keys,
-                                                                      std::int64_t token) const {
-  const std::int64_t position = keys - s.query_tokens + token;
-  const std::int64_t end = shape.causal ? position + 1 : keys;
-  const std::int64_t begin = shape.window > 0 ? position + 1 - shape.window : 0;
-  return {std::max<std::int64_t>(begin, 0), std::max<std::int64_t>(end, 0)};
-}
-
-void AttentionPlan::State::list_units() {
-  units.clear();
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    const AttentionSequence& s = sequences[i];
-    const std::int64_t keys = row_count(s.cache);
-    FATHOM_EXPECT(keys < std::numeric_limits<std::int32_t>::max(), "positions are 32 bits wide");
-    const std::int64_t rows = s.query_tokens * group_heads;
-    const std::int64_t blocks = (rows + max_rows - 1) / max_rows;
-    const std::int64_t block = blocks == 0 ? 0 : round_up((rows + blocks - 1) / blocks, kLanes);
-    for (std::int64_t head = 0; head < shape.kv_heads; ++head)
-      for (std::int64_t row = 0; row < rows; row += block) {
-        const std::int64_t count = std::min(block, rows - row);
-        const std::int64_t last_token = (row + count - 1) / group_heads;
-        const auto first = seen_rows(s, keys, row / group_heads).first;
-        const auto last = seen_rows(s, keys, last_token).second;
-        units.push_back({.sequence = static_cast<std::int64_t>(i),
-                         .kv_head = head,
-                         .row = row,
-                         .rows = count,
-                         .first = std::min(first, last),
-                         .last = last});
-      }
-  }
-}
-
-void AttentionPlan::State::split_units() {
-  std::int64_t total = 0;
-  for (const Unit& unit : units) total += unit.last - unit.first;
-  if (!units.empty() && units.front().rows <= kFewQueryRows) total /= heads_together;
-  const std::int64_t range = std::max(kMinRange, round_up(total / kUnits, kernel.block_rows));
-  parts = 0;
-  const std::size_t whole = units.size();
-  for (std::size_t i = 0; i < whole; ++i) {
-    const Unit unit = units[i];
-    const std::int64_t rows = unit.last - unit.first;
-    const std::int64_t pieces = std::max<std::int64_t>(1, (rows + range / 2) / range);
-    if (pieces == 1) continue;
-    const std::int64_t piece = round_up((rows + pieces - 1) / pieces, kernel.block_rows);
-    const std::int64_t count = (rows + piece - 1) / piece;
-    for (std::int64_t p = 0; p < count; ++p) {
-      Unit cut = unit;
-      cut.first = unit.first + p * piece;
-      cut.last = std::min(cut.first + piece, unit.last);
-      cut.part = parts + p;
-      cut.parts = p == 0 ? count : 0;  // the first range also merges
-      p == 0 ? units[i] = cut : units.emplace_back(cut);
-    }
-    parts += count;
-  }
-}
-
-// A row of few KV heads' keys is a small part of what lies between it and the next row: memory
-// delivers whole rows faster, so neighbouring heads walk the cache together, block by block.
-void AttentionPlan::State::bundle_units() {
-  const auto order = [](const Unit& u) {
-    // most work first, so that the last units to be taken are small
-    return std::tuple{-(u.last - u.first) * u.rows, u.sequence, u.first, u.kv_head};
-  };
-  std::ranges::sort(units, {}, order);
-  bundles.clear();
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    const Unit& unit = units[i];
-    if (!bundles.empty() && unit.rows <= kFewQueryRows) {
-      Bundle& open = bundles.back();
-      const Unit& first = units[open.first];
-      if (first.sequence == unit.sequence && first.first == unit.first && first.last == unit.last &&
-          first.rows == unit.rows && static_cast<std::int64_t>(open.count) < heads_together) {
-        ++open.count;
-        continue;
-      }
-    }
-    bundles.push_back({i, 1});
-  }
-}
-
 void AttentionPlan::State::reserve_parts() {
-  part_rows = 0;
-  for (const Unit& unit : units)
-    if (unit.part >= 0) part_rows = std::max(part_rows, round_up(unit.rows, kLanes));
-  if (parts * part_rows <= part_maximum.size()) return;
-  part_out = Buffer<float>{parts * part_rows * v_padded};
-  part_maximum = Buffer<float>{parts * part_rows};
-  part_sum = Buffer<float>{parts * part_rows};
+  const std::int64_t rows = work.parts * work.part_rows;
+  if (rows <= part_maximum.size()) return;
+  part_out = Buffer<float>{rows * v_padded};
+  part_maximum = Buffer<float>{rows};
+  part_sum = Buffer<float>{rows};
 }
 
 /// Panels [group][qk words][16 query rows] from row `at` of the workspace on, or single rows where
 /// the kernel wants few of them so; begin and end of what each row sees.
-void AttentionPlan::State::pack_queries(const Unit& unit, std::int64_t at, Workspace& w) const {
+void AttentionPlan::State::pack_queries(const AttentionUnit& unit, std::int64_t at,
+                                        Workspace& w) const {
   const AttentionSequence& s = sequence_of(unit);
   const std::int64_t terms = kernel.terms_per_word;
   const std::int64_t words = qk_padded / terms;
@@ -254,7 +133,7 @@ void AttentionPlan::State::pack_queries(const Unit& unit, std::int64_t at, Works
     const std::int64_t row = unit.row + std::min(r, unit.rows - 1);  // the last group: repeated
     const std::int64_t token = row / group_heads;
     const std::int64_t head = unit.kv_head * group_heads + row % group_heads;
-    const auto [begin, end] = seen_rows(s, keys, token);
+    const auto [begin, end] = seen_rows(shape, s, keys, token);
     w.begin[at + r] = static_cast<std::int32_t>(begin);
     w.end[at + r] = static_cast<std::int32_t>(end);
     const Bf16* q = s.q + token * s.token_stride + head * shape.qk_head_dim;
@@ -264,7 +143,7 @@ void AttentionPlan::State::pack_queries(const Unit& unit, std::int64_t at, Works
   }
 }
 
-RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
+RowReader AttentionPlan::State::reader(const AttentionUnit& unit, Workspace& w) const {
   const AttentionSequence& s = sequence_of(unit);
   const KvLayout& layout = shape.layout;
   return {.spans = s.cache.data(),
@@ -283,10 +162,10 @@ RowReader AttentionPlan::State::reader(const Unit& unit, Workspace& w) const {
 }
 
 /// What the kernel needs for a unit, whose query rows take the workspace's from `at` on.
-AttentionJob AttentionPlan::State::job_of(const Unit& unit, std::int64_t at, Workspace& w,
+AttentionJob AttentionPlan::State::job_of(const AttentionUnit& unit, std::int64_t at, Workspace& w,
                                           RowReader& rows) {
   const bool split = unit.part >= 0;
-  const std::int64_t part = unit.part * part_rows;
+  const std::int64_t part = unit.part * work.part_rows;
   float* out = split ? part_out.data() + part * v_padded : w.out.data() + at * v_padded;
   float* maximum = split ? part_maximum.data() + part : w.maximum.data() + at;
   float* sum = split ? part_sum.data() + part : w.sum.data() + at;
@@ -323,13 +202,14 @@ AttentionJob AttentionPlan::State::job_of(const Unit& unit, std::int64_t at, Wor
           .sum = sum};
 }
 
-void AttentionPlan::State::run_bundle(const Bundle& bundle, Workspace& w) {
-  const std::span<const Unit> members{units.data() + bundle.first, bundle.count};
+void AttentionPlan::State::run_bundle(const UnitBundle& bundle, Workspace& w) {
+  const std::span members =
+      std::span{std::as_const(work.units)}.subspan(bundle.first, bundle.count);
   RowReader readers[kMaxGroups];
   AttentionJob jobs[kMaxGroups];
   for (std::size_t i = 0; i < members.size(); ++i)
     jobs[i] = job_of(members[i], static_cast<std::int64_t>(i) * kLanes, w, readers[i]);
-  const Unit& range = members.front();
+  const AttentionUnit& range = members.front();
   const std::int64_t step = members.size() > 1 ? jobs[0].block_rows : range.last - range.first;
   for (std::int64_t first = range.first; first < range.last; first += step)
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -373,7 +253,7 @@ void AttentionPlan::State::finish_row(const AttentionSequence& s, std::int64_t a
   }
 }
 
-void AttentionPlan::State::finish(const Unit& unit, std::int64_t group,
+void AttentionPlan::State::finish(const AttentionUnit& unit, std::int64_t group,
                                   std::span<const Partial> partials) const {
   const std::int64_t end = std::min((group + 1) * kLanes, unit.rows);
   for (std::int64_t r = group * kLanes; r < end; ++r) {
@@ -396,13 +276,14 @@ AttentionPlan::AttentionPlan(const AttentionShape& shape, const AttentionKernel&
   s.qk_padded = round_up(shape.qk_head_dim, 32);
   s.v_padded = round_up(shape.v_head_dim, 32);
   const bool large_l2 = cpu_features().l2_bytes >= std::int64_t{2} << 20;
-  s.max_rows = (large_l2 ? 2 : 1) * kLanes * kMaxGroups / 2;
+  s.limits.grain = kernel.block_rows;
+  s.limits.max_rows = (large_l2 ? 2 : 1) * kLanes * kMaxGroups / 2;
   // Their block and the next one take half of L2.
   const std::int64_t l2 = large_l2 ? cpu_features().l2_bytes : std::int64_t{1} << 20;
   const std::int64_t block =
       kernel.few_block_rows * (s.qk_padded + s.v_padded) * std::int64_t{sizeof(Bf16)};
-  s.heads_together =
-      std::clamp<std::int64_t>(l2 / 4 / block, 1, std::min(shape.kv_heads, s.max_rows / kLanes));
+  s.limits.heads_together = std::clamp<std::int64_t>(
+      l2 / 4 / block, 1, std::min(shape.kv_heads, s.limits.max_rows / kLanes));
   for (int i = 0; i < threads; ++i) s.workers.push_back(s.workspace());
 }
 
@@ -416,28 +297,26 @@ std::span<AttentionSequence> AttentionPlan::sequences(std::int64_t count) {
 void AttentionPlan::run(ThreadPool& pool) {
   State& s = *state_;
   FATHOM_EXPECT(pool.size() <= static_cast<int>(s.workers.size()), "a workspace per worker");
-  s.list_units();
-  s.split_units();
-  s.bundle_units();
+  plan_units(s.shape, s.sequences, s.limits, s.work);
   s.reserve_parts();
   s.next.store(0);
   pool.run([&s](int worker) {
-    const auto count = static_cast<std::int64_t>(s.bundles.size());
+    const auto count = static_cast<std::int64_t>(s.work.bundles.size());
     for (std::int64_t i = s.next++; i < count; i = s.next++)
-      s.run_bundle(s.bundles[static_cast<std::size_t>(i)],
+      s.run_bundle(s.work.bundles[static_cast<std::size_t>(i)],
                    s.workers[static_cast<std::size_t>(worker)]);
   });
-  if (s.parts == 0) return;
+  if (s.work.parts == 0) return;
   pool.run([&s, &pool](int worker) {
-    for (const Unit& unit : s.units)
+    for (const AttentionUnit& unit : s.work.units)
       if (unit.part >= 0 && unit.parts > 0) s.merge(unit, worker, pool.size());
   });
 }
 
 /// The ranges of a split unit, every `step`-th group of query rows.
-void AttentionPlan::State::merge(const Unit& unit, int first, int step) const {
-  Partial partials[2 * kUnits];
-  FATHOM_EXPECT(unit.parts <= 2 * kUnits, "no more ranges than the split makes");
+void AttentionPlan::State::merge(const AttentionUnit& unit, int first, int step) const {
+  Partial partials[kMostRanges];
+  FATHOM_EXPECT(unit.parts <= kMostRanges, "no more ranges than the split makes");
   for (std::int64_t p = 0; p < unit.parts; ++p) partials[p] = partial(unit.part + p);
   const std::span<const Partial> ranges{partials, static_cast<std::size_t>(unit.parts)};
   for (std::int64_t g = first; g * kLanes < unit.rows; g += step) finish(unit, g, ranges);
