@@ -13,8 +13,12 @@ readonly FATHOM_PACKAGES=(
 readonly FATHOM_OPTIONAL_PACKAGES=(libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libboost-mpi-dev
   python3-jsonschema doxygen libjs-chart.js librsvg2-dev)
 
-# What reads the reports in tests. Some 400 MB, so only CI installs it by itself.
-if [[ -n "${CI:-}" ]]; then readonly FATHOM_TEST_PACKAGES=(chromium nodejs); else readonly FATHOM_TEST_PACKAGES=(); fi
+# Large ones, so only on request: what reads the reports in tests (400 MB, for CI), and the compiler of
+# the sliders in reports (900 MB).
+FATHOM_LARGE_PACKAGES=()
+if [[ -n "${CI:-}" ]]; then FATHOM_LARGE_PACKAGES+=(chromium nodejs); fi
+if [[ -n "${FATHOM_SLIDERS:-}" ]]; then FATHOM_LARGE_PACKAGES+=(emscripten node-acorn); fi
+readonly FATHOM_LARGE_PACKAGES
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -58,7 +62,7 @@ install_packages() {
   fi
   local missing optional
   mapfile -t missing < <(missing_of "${FATHOM_PACKAGES[@]}")
-  mapfile -t optional < <(missing_of "${FATHOM_OPTIONAL_PACKAGES[@]}" "${FATHOM_TEST_PACKAGES[@]}")
+  mapfile -t optional < <(missing_of "${FATHOM_OPTIONAL_PACKAGES[@]}" "${FATHOM_LARGE_PACKAGES[@]}")
   if [[ ${#missing[@]} -eq 0 && ${#optional[@]} -eq 0 ]]; then return 0; fi
   if ! can_be_root; then
     [[ ${#missing[@]} -eq 0 ]] ||
