@@ -96,8 +96,8 @@ struct VectorEngine {
     for (std::int64_t s = 0; s < steps; ++s) {
       const std::int64_t left = source.k - (step + s) * kStep;
       __m512i pairs[16];
-      for (std::int64_t i = 0; i < 16; ++i)
-        pairs[i] = i < some ? row_step(rows[i] + s * kStep, left) : _mm512_setzero_si512();
+      for (__m512i& zero : pairs) zero = _mm512_setzero_si512();
+      for (std::int64_t i = 0; i < some; ++i) pairs[i] = row_step(rows[i] + s * kStep, left);
       vector::transpose(pairs);
 #pragma GCC unroll 16
       for (int pair = 0; pair < 16; ++pair, out += source.unit * Dot::kWords)
