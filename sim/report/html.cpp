@@ -189,8 +189,8 @@ class Writer {
       out_ += fmt::format("<section id=\"{}\" class=\"working\">\n<p><b>{}</b></p>\n<dl>\n",
                           escape_html(working.anchor), html_inline(working.name));
       for (const WorkingLine& line : working.lines)
-        out_ +=
-            fmt::format("<dt>{}</dt><dd>{}</dd>\n", html_inline(line.term), html_inline(line.text));
+        out_ += fmt::format("<dt>{}</dt><dd>{}</dd>\n",
+                            how_link(line.anchor, html_inline(line.term)), html_inline(line.text));
       out_ += "</dl>\n</section>\n";
     }
     out_ += "</details>\n";

@@ -9,6 +9,7 @@ namespace fathom::report {
 struct WorkingLine {
   std::string term;
   std::string text;
+  std::string anchor;  ///< of the working that the line rests on; may be empty
   bool operator==(const WorkingLine&) const = default;
 };
 

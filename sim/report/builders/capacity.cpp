@@ -9,6 +9,7 @@
 #include "core/si_format.hpp"
 #include "lang/say.hpp"
 #include "report/builders/capacity_studies.hpp"
+#include "report/builders/capacity_workings.hpp"
 #include "report/builders/cells.hpp"
 #include "report/builders/decode_instance.hpp"
 #include "report/builders/estimate_figures.hpp"
@@ -100,11 +101,15 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
   KeyFigures out;
   out.figures = {{"smallest cluster", whole(p.devices), hardware_id(result, p),
                   say("{}, {}, supports {} requests/s", nodes_text(p.nodes), study::name(p.serving),
-                      format_significant(p.size.requests_per_s_supported))},
-                 {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft)},
-                 {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(study::tpot_limit(r.targets))},
+                      format_significant(p.size.requests_per_s_supported)),
+                  anchor(ClusterFigure::devices)},
+                 {"TTFT", Cell{p.size.ttft.value * 1e3}, "ms", of(r.targets.ttft),
+                  anchor(ClusterFigure::ttft)},
+                 {"TPOT", Cell{p.size.tpot.value * 1e3}, "ms", of(study::tpot_limit(r.targets)),
+                  anchor(ClusterFigure::tpot)},
                  {"output", Cell{p.output_tokens_per_s_per_device}, "tokens/s/GPU",
-                  say("{} tokens/s for a user", format_significant(p.tokens_per_s_per_user))}};
+                  say("{} tokens/s for a user", format_significant(p.tokens_per_s_per_user)),
+                  anchor(ClusterFigure::output)}};
   for (const study::LatencyPercentile& l : p.size.percentiles) {
     const auto target = std::ranges::find_if(r.targets.percentiles, [&](const auto& t) {
       return t.of == l.of && t.percent == l.percent;
@@ -112,15 +117,17 @@ KeyFigures key_figures(const PlanResult& result, const ClusterPlan& p) {
     out.figures.push_back({study::name(l), Cell{l.time.value * 1e3}, "ms", of(target->time)});
   }
   if (const ClusterPlan* cheap = study::cheapest_cluster(result)) {
-    out.figures.push_back(
-        {"cheapest cluster", Cell{cheap->cost->usd_per_million_blended}, "USD/M tokens",
-         say("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
-             study::name(cheap->serving), money_text(cheap->cost->usd_per_hour))});
+    out.figures.push_back({"cheapest cluster", Cell{cheap->cost->usd_per_million_blended},
+                           "USD/M tokens",
+                           say("{} {}, {}, {}/h", cheap->devices, hardware_id(result, *cheap),
+                               study::name(cheap->serving), money_text(cheap->cost->usd_per_hour)),
+                           anchor(ClusterFigure::cost)});
   }
   if (const ClusterPlan* fast = study::fastest_cluster(result)) {
     out.figures.push_back({"fastest cluster", Cell{fast->tokens_per_s_per_user}, "tokens/s/user",
                            say("{} {}, {}, TPOT {}", fast->devices, hardware_id(result, *fast),
-                               study::name(fast->serving), format_seconds(fast->size.tpot))});
+                               study::name(fast->serving), format_seconds(fast->size.tpot)),
+                           anchor(ClusterFigure::speed)});
   }
   return out;
 }
@@ -255,7 +262,8 @@ void add_front(std::vector<Block>& blocks, const PlanResult& result, int level) 
 }
 
 void add_winners(std::vector<Block>& blocks, const PlanResult& result,
-                 const study::PlanStudies& studies, int level) {
+                 const std::optional<DecodeInstance>& instance, const study::PlanStudies& studies,
+                 int level) {
   const std::vector<NamedPlan> plans = best_plans(result);
   blocks.push_back(key_figures(result, *study::smallest_cluster(result)));
   blocks.push_back(Heading{level, "The clusters", "clusters"});
@@ -275,10 +283,11 @@ void add_winners(std::vector<Block>& blocks, const PlanResult& result,
   blocks.push_back(memory_plot(plans));
   blocks.push_back(memory_table(plans));
   blocks.push_back(Heading{level, "Where the time goes", "time"});
-  if (const auto instance = decode_instance(result)) {
+  if (instance) {
     blocks.push_back(Paragraph{"One decoding instance of the smallest cluster:"});
     blocks.push_back(step_timeline(instance->answer));
-    blocks.push_back(time_flame(study::operator_rows(instance->answer), {}));
+    const std::vector<study::OperatorRow> rows = study::operator_rows(instance->answer);
+    blocks.push_back(time_flame(rows, decode_anchors(rows)));
   }
   blocks.push_back(time_table(plans));
   blocks.push_back(evidence_table(plans));
@@ -311,8 +320,10 @@ std::string capacity_finding(const PlanResult& result) {
 std::vector<Block> capacity_blocks(const PlanResult& result, int level,
                                    const study::PlanStudies& studies) {
   std::vector<Block> blocks;
-  if (study::smallest_cluster(result) != nullptr) {
-    add_winners(blocks, result, studies, level);
+  const bool found = study::smallest_cluster(result) != nullptr;
+  const auto instance = decode_instance(result);
+  if (found) {
+    add_winners(blocks, result, instance, studies, level);
   } else {
     blocks.push_back(unreachable_table(result));
     add_front(blocks, result, level);
@@ -333,6 +344,7 @@ std::vector<Block> capacity_blocks(const PlanResult& result, int level,
   Table refusals = refusals_table(result);
   if (!refusals.rows.empty()) blocks.push_back(Details{"Refused plans", {std::move(refusals)}});
   blocks.push_back(Heading{level, "Assumptions and sources", "assumptions"});
+  if (found) blocks.push_back(capacity_workings(result, instance));
   add_notes(blocks, result);
   blocks.push_back(sources(result.request));
   return blocks;

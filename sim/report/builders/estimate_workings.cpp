@@ -4,6 +4,7 @@
 
 #include <array>
 #include <set>
+#include <utility>
 
 #include "core/si_format.hpp"
 #include "lang/say.hpp"
@@ -26,7 +27,7 @@ Seconds computing(const timing::StepEstimate& step) {
 
 Working latency(const InferEstimate& e) {
   if (e.phase == model::Phase::decode)
-    return {anchor(FigureAnchor::latency),
+    return {"",
             "TPOT",
             {{"formula", "time between two steps' ends / tokens per step and sequence"},
              {"numbers put in",
@@ -35,7 +36,7 @@ Working latency(const InferEstimate& e) {
              {"tokens per step", "1 + p + p² + …, one term per draft, p its acceptance"},
              {"step", "see its own working"}}};
   return {
-      anchor(FigureAnchor::latency),
+      "",
       "TTFT",
       {{"formula", "time between steps' ends of all chunks but the last + the last one's step"},
        {"numbers put in", fmt::format("{} + {} = {}", format_seconds(e.latency - e.step.latency),
@@ -45,7 +46,7 @@ Working latency(const InferEstimate& e) {
 
 Working throughput(const InferEstimate& e) {
   const bool decode = e.phase == model::Phase::decode;
-  Working out{anchor(FigureAnchor::throughput), "throughput", {}};
+  Working out{.name = "throughput"};
   if (decode) {
     out.lines = {{"formula", "sequences × tokens per step / time between steps' ends / GPUs"},
                  {"numbers put in",
@@ -63,7 +64,7 @@ Working throughput(const InferEstimate& e) {
 }
 
 Working speed(const InferEstimate& e) {
-  return {anchor(FigureAnchor::speed),
+  return {"",
           "speed",
           {{"formula", "tokens per step and sequence / time between steps' ends"},
            {"numbers put in",
@@ -73,7 +74,7 @@ Working speed(const InferEstimate& e) {
 
 Working exposed(const InferEstimate& e) {
   const timing::StepEstimate& step = e.step.step;
-  return {anchor(FigureAnchor::exposed),
+  return {"",
           "exposed communication",
           {{"formula", "step of the slowest stage − time its compute lane is busy"},
            {"numbers put in", fmt::format("{} − {} = {}", format_seconds(step.latency),
@@ -84,7 +85,7 @@ Working exposed(const InferEstimate& e) {
 
 Working step(const study::Answer& answer, const InferEstimate& e) {
   const infer::StepModel& m = answer.model;
-  Working out{anchor(FigureAnchor::step), "step", {}};
+  Working out{.name = "step"};
   out.lines.push_back(
       {"formula",
        "layers as scheduled + embedding and head, of every pipeline stage; + transfers "
@@ -107,7 +108,7 @@ Working step(const study::Answer& answer, const InferEstimate& e) {
 }
 
 Working evidence(const InferEstimate& e) {
-  Working out{anchor(FigureAnchor::evidence), "evidence", {}};
+  Working out{.name = "evidence"};
   out.lines.push_back({"formula",
                        "operator time whose efficiency is of that kind / all operator "
                        "time, before overlap"});
@@ -124,17 +125,19 @@ Working evidence(const InferEstimate& e) {
 
 }  // namespace
 
-std::string anchor(FigureAnchor figure) {
+std::string anchor(FigureAnchor figure, std::string_view prefix) {
   constexpr std::array<std::string_view, 6> names{"latency", "throughput", "speed",
                                                   "exposed", "step",       "evidence"};
-  return fmt::format("how-figure-{}", names[static_cast<std::size_t>(figure)]);
+  return fmt::format("{}-figure-{}", prefix, names[static_cast<std::size_t>(figure)]);
 }
 
-std::vector<std::string> operator_anchors(const std::vector<OperatorRow>& rows) {
+std::vector<std::string> operator_anchors(const std::vector<OperatorRow>& rows,
+                                          std::string_view prefix) {
   std::vector<std::string> out;
   std::set<std::string> taken;
   for (const OperatorRow& row : rows) {
-    const std::string name = fmt::format("how-{}-{}", slug(row.block, '-'), slug(row.name, '-'));
+    const std::string name =
+        fmt::format("{}-{}-{}", prefix, slug(row.block, '-'), slug(row.name, '-'));
     std::string unique = name;
     for (int i = 2; !taken.insert(unique).second; ++i) unique = fmt::format("{}-{}", name, i);
     out.push_back(unique);
@@ -143,15 +146,20 @@ std::vector<std::string> operator_anchors(const std::vector<OperatorRow>& rows) 
 }
 
 Workings estimate_workings(const study::Answer& answer, const std::vector<OperatorRow>& rows,
-                           const std::vector<std::string>& anchors) {
+                           const std::vector<std::string>& anchors, std::string_view prefix) {
   const auto& estimate = std::get<InferEstimate>(answer.outcome);
   const infer::StepModel& m = answer.model;
   Workings out{.summary = "How each number came about"};
-  out.items = {latency(estimate), throughput(estimate)};
-  if (estimate.phase == model::Phase::decode) out.items.push_back(speed(estimate));
-  out.items.push_back(exposed(estimate));
-  out.items.push_back(step(answer, estimate));
-  out.items.push_back(evidence(estimate));
+  const auto add = [&](FigureAnchor figure, Working working) {
+    working.anchor = anchor(figure, prefix);
+    out.items.push_back(std::move(working));
+  };
+  add(FigureAnchor::latency, latency(estimate));
+  add(FigureAnchor::throughput, throughput(estimate));
+  if (estimate.phase == model::Phase::decode) add(FigureAnchor::speed, speed(estimate));
+  add(FigureAnchor::exposed, exposed(estimate));
+  add(FigureAnchor::step, step(answer, estimate));
+  add(FigureAnchor::evidence, evidence(estimate));
   const std::vector<timing::Trace> traces =
       timing::traces(m.mapped, m.cluster, {.overlap = m.plan.two_batch_overlap});
   for (std::size_t i = 0; i < rows.size(); ++i) {
