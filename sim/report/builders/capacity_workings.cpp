@@ -75,13 +75,14 @@ std::string rounded_up(const std::string& quotient, double value, std::int64_t i
 void add_instance_capacity(const Sized& c, const Sizing& calm, Lines& lines) {
   Demand full = study::without_queues(c.demand);
   full.concurrency = 0.0;
-  full.requests_per_s = calm.requests_per_s_supported;
+  // just below: an instance that is busy all the time has no latency
+  full.requests_per_s = calm.requests_per_s_supported * (1.0 - kSameNumber);
   study::Fleet fleet = study::fleet_of(c.plan);
   fleet.decode_instances = calm.decode_instances;
   const Sizing there = study::deliver(full, fleet);
   const auto n = static_cast<double>(calm.decode_instances);
   const double each = calm.requests_per_s_supported / n;
-  if (there.decode_utilisation >= c.demand.utilisation * (1.0 - kSameNumber)) {
+  if (there.decode_utilisation >= c.demand.utilisation * (1.0 - 2.0 * kSameNumber)) {
     lines.push_back({"of one instance",
                      "highest share of time it may be busy / (time for a prompt + for an answer)"});
     lines.push_back({"of one instance, numbers put in",
