@@ -162,16 +162,24 @@ Working devices(const Sized& c) {
               {{"formula", formula}, {"numbers put in", say("{} = {} GPUs", sum, c.plan.devices)}}};
   add_rate(c, out.lines);
   add_instances(c, out.lines);
-  if (!c.plan.granularity.empty()) out.lines.push_back({"one fewer", c.plan.granularity});
+  if (!c.plan.granularity.empty()) out.lines.push_back({"why not fewer", c.plan.granularity});
   return out;
 }
 
 void add_share_of_prompts(const Sized& c, Lines& lines) {
+  lines.push_back({"share of prompts", "rate / instances × time for a prompt"});
   lines.push_back(
-      {"share of prompts",
-       say("{} requests/s / {} instances × {} a prompt = {}", number(c.size().requests_per_s),
-           c.size().decode_instances, time(Seconds{1.0 / c.plan.prefill.requests_per_s}),
-           number(c.size().prefill_utilisation))});
+      {"share of prompts, numbers put in",
+       fmt::format("{} / {} × {} = {}", number(c.size().requests_per_s), c.size().decode_instances,
+                   time(Seconds{1.0 / c.plan.prefill.requests_per_s}),
+                   number(c.size().prefill_utilisation))});
+}
+
+// A queue nobody ever stands in has a wait of picoseconds.
+std::string slot_text(Seconds wait) {
+  constexpr Seconds kNoWait{1e-6};
+  if (wait < kNoWait) return "the wait for a decode slot, less than a microsecond on average";
+  return say("the wait for a decode slot, {} on average: it delays the second token", time(wait));
 }
 
 void add_wait(const Sized& c, Lines& lines) {
@@ -186,8 +194,7 @@ void add_wait(const Sized& c, Lines& lines) {
                                "the rest",
                                format_percent(wait.probability), time(wait.mean))});
   lines.push_back(
-      {"not in it", say("the wait for a decode slot, {} on average: it delays the second token",
-                        time(study::slot_wait(c.demand, study::fleet_of(c.plan)).mean))});
+      {"not in it", slot_text(study::slot_wait(c.demand, study::fleet_of(c.plan)).mean)});
 }
 
 Lines aggregated_ttft(const Sized& c) {
@@ -227,7 +234,7 @@ Working ttft(const Sized& c) {
   Working out{anchor(ClusterFigure::ttft), "TTFT",
               apart(c.plan) ? disaggregated_ttft(c) : aggregated_ttft(c)};
   out.lines.push_back(
-      {"prefill", say("a step of {} prompts of {} tokens, all its chunks",
+      {"prefill", say("prompts in a step: {} of {} tokens, all their chunks",
                       number(c.plan.prefill.batch), number(c.request.traffic.input_tokens))});
   add_wait(c, out.lines);
   return out;
@@ -238,8 +245,12 @@ Working tpot(const Sized& c, bool step_shown) {
   const Seconds alone = c.plan.decode.estimate.latency;
   Working out{anchor(ClusterFigure::tpot), "TPOT", {}};
   if (apart(c.plan)) {
-    out.lines = {{"formula", "TPOT of one decoding instance, which does nothing else"},
-                 {"numbers put in", fmt::format("{} = {}", time(alone), time(s.tpot))}};
+    out.lines = {{"formula",
+                  "time between two steps' ends of a decoding instance, which does nothing else / "
+                  "tokens per step and sequence"},
+                 {"numbers put in",
+                  fmt::format("{} / {} = {}", time(c.plan.decode.estimate.step.cycle),
+                              number(c.plan.decode.estimate.accepted_tokens), time(s.tpot))}};
   } else {
     out.lines = {
         {"formula", "TPOT of one decoding instance / (1 − share of time that prompts take)"},
@@ -287,19 +298,18 @@ std::string hourly_cost(const Sized& c) {
 Working cost(const Sized& c) {
   const study::Traffic& t = c.request.traffic;
   const double mean_rate = c.size().requests_per_s / t.peak_factor;
-  Working out{
-      anchor(ClusterFigure::cost),
-      "cheapest cluster",
-      {{"formula",
-        "USD per hour / (3600 s × mean requests/s × (input + output tokens)) × a million"},
-       {"numbers put in",
-        say("{} / (3600 × {} × ({} + {})) × 1000000 = {} USD", number(c.plan.cost->usd_per_hour),
-            number(mean_rate), number(t.input_tokens), number(t.output_tokens),
-            number(c.plan.cost->usd_per_million_blended))},
-       {"USD per hour, formula", c.plan.hardware == c.plan.prefill_hardware
-                                     ? "GPUs × price of one"
-                                     : "GPUs of each machine × its price, spare nodes last"},
-       {"USD per hour", hourly_cost(c)}}};
+  Working out{anchor(ClusterFigure::cost),
+              "cheapest cluster",
+              {{"formula",
+                "USD per hour / (3600 s × mean requests/s × (input + output tokens)) × a million"},
+               {"numbers put in",
+                say("{} / (3600 × {} × ({} + {})) × 1000000 = {} USD",
+                    number(c.plan.cost->usd_per_hour), number(mean_rate), number(t.input_tokens),
+                    number(t.output_tokens), number(c.plan.cost->usd_per_million_blended))},
+               {"USD per hour", c.plan.hardware == c.plan.prefill_hardware
+                                    ? "GPUs × price of one"
+                                    : "GPUs of each machine × its price, spare nodes last"},
+               {"USD per hour, numbers put in", hourly_cost(c)}}};
   if (t.peak_factor != 1.0) {
     out.lines.push_back(
         {"mean requests/s", say("{} served at the peak / {} = {}", number(c.size().requests_per_s),
