@@ -257,6 +257,25 @@ TEST_CASE("instances for concurrent requests, a peak and spare nodes follow from
   check_figures(solve(serving, {{"targets", {{"ttft_s", 1.5}, {"tpot_ms", 35}}}}));
 }
 
+TEST_CASE("each machine of a pair is paid for at its own price", "[report][workings]") {
+  const study::PlanResult result =
+      solve("disaggregated", {{"hardware", {"h800", "h200"}},
+                              {"traffic", {{"requests_per_s", 300}}},
+                              {"targets", {{"ttft_s", 2}, {"tpot_ms", 45}}},
+                              {"spare_nodes", 1},
+                              {"price_usd_per_gpu_hour", {{"h800", 1.5}, {"h200", 1.7}}},
+                              {"search", {{"pair_hardware", true}}}});
+  const study::ClusterPlan& p = *study::cheapest_cluster(result);
+  REQUIRE(p.hardware != p.prefill_hardware);
+  check_figures(result);
+  const Workings all = workings_of(result);
+  const std::string hourly =
+      line(working(all, ClusterFigure::cost), "USD per hour, numbers put in");
+  CHECK(contains(hourly, " × 1.5 + "));
+  CHECK(contains(hourly, " × 1.7 + "));
+  CHECK(near(equation(hourly)->left, p.cost->usd_per_hour));
+}
+
 TEST_CASE("the wait comes on top of a first token where queues count", "[report][workings]") {
   const char* serving = GENERATE("aggregated", "disaggregated");
   CAPTURE(serving);
