@@ -133,6 +133,21 @@ async function basics(browser, name) {
   await narrow.close();
 }
 
+// From a key figure to the step that it rests on, to an operator of that step.
+async function workingsOfPlan(browser) {
+  const page = await browser.page(1280, 900, "light");
+  await page.open(url("plan"));
+  const dead = await page.run(`[...document.querySelectorAll("a.how")].filter((a) => !document.getElementById(a.getAttribute("href").slice(1))).length`);
+  await page.run(`document.querySelector('dt a.how[href="#how-cluster-tpot"]').click()`);
+  await page.run(`document.querySelector(".how-panel a.how").click()`);
+  await page.run("new Promise((done) => setTimeout(done, 100))");
+  const step = await page.run(`[location.hash, document.querySelector("details.workings").open].join()`);
+  law("a plan's TPOT leads to the decode step", dead === 0 && step === "#how-decode-figure-latency,true", `${step}, ${dead} dead`);
+  const bars = await page.run(`[...document.querySelectorAll("[data-how^=how-decode-]")].filter((bar) => document.getElementById(bar.dataset.how)).length`);
+  law("bars of a plan's decode step lead to their operators", bars > 20, String(bars));
+  await page.close();
+}
+
 async function workings(browser) {
   const page = await browser.page(1280, 900, "light");
   await page.open(url("estimate-decode"));
@@ -218,6 +233,7 @@ const browser = new Browser(chromium);
 try {
   for (const name of pages) await basics(browser, name);
   await workings(browser);
+  await workingsOfPlan(browser);
   await hostile(browser);
   if (shots) await screenshots(browser, pages);
 } finally {
