@@ -311,6 +311,7 @@ TEST_CASE("every anchor that a capacity page names is there once", "[report][wor
   }
   CHECK(different.contains("how-cluster-tpot"));
   CHECK(different.contains("how-decode-figure-latency"));
+  CHECK(different.contains("how-decode-figure-step"));
 }
 
 TEST_CASE("workings add one closed block to a capacity page", "[report][workings]") {

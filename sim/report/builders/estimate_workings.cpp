@@ -25,7 +25,7 @@ Seconds computing(const timing::StepEstimate& step) {
   return step.lane_busy[static_cast<std::size_t>(mapping::Lane::compute)];
 }
 
-Working latency(const InferEstimate& e) {
+Working latency(const InferEstimate& e, std::string_view prefix) {
   if (e.phase == model::Phase::decode)
     return {"",
             "TPOT",
@@ -34,7 +34,7 @@ Working latency(const InferEstimate& e) {
               fmt::format("{} / {} = {}", format_seconds(e.step.cycle),
                           fmt::format("{:.4g}", e.accepted_tokens), format_seconds(e.latency))},
              {"tokens per step", "1 + p + p² + …, one term per draft, p its acceptance"},
-             {"step", "see its own working"}}};
+             {"step", "see its own working", anchor(FigureAnchor::step, prefix)}}};
   return {
       "",
       "TTFT",
@@ -154,7 +154,7 @@ Workings estimate_workings(const study::Answer& answer, const std::vector<Operat
     working.anchor = anchor(figure, prefix);
     out.items.push_back(std::move(working));
   };
-  add(FigureAnchor::latency, latency(estimate));
+  add(FigureAnchor::latency, latency(estimate, prefix));
   add(FigureAnchor::throughput, throughput(estimate));
   if (estimate.phase == model::Phase::decode) add(FigureAnchor::speed, speed(estimate));
   add(FigureAnchor::exposed, exposed(estimate));
