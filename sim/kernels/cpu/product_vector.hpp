@@ -91,13 +91,14 @@ struct VectorEngine {
   static void pack_many(const ProductRows& source, std::int64_t row, std::int64_t step,
                         std::int64_t steps, typename Dot::Word* out) {
     const std::int64_t some = least(source.unit, source.rows - row);
-    const ProductBf16* rows[kVectorRows];
+    const ProductBf16* rows[16] = {};
     for (std::int64_t i = 0; i < some; ++i) rows[i] = row_of(source, row + i) + step * kStep;
     for (std::int64_t s = 0; s < steps; ++s) {
       const std::int64_t left = source.k - (step + s) * kStep;
       __m512i pairs[16];
-      for (__m512i& zero : pairs) zero = _mm512_setzero_si512();
-      for (std::int64_t i = 0; i < some; ++i) pairs[i] = row_step(rows[i] + s * kStep, left);
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; ++i)
+        pairs[i] = i < some ? row_step(rows[i] + s * kStep, left) : _mm512_setzero_si512();
       vector::transpose(pairs);
 #pragma GCC unroll 16
       for (int pair = 0; pair < 16; ++pair, out += source.unit * Dot::kWords)
