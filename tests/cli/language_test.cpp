@@ -55,7 +55,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// What is left of a line of help when names, placeholders and commands of examples are gone.
+// What is left of a line of help when names, what stands for values and commands of examples are
+// gone.
 std::string prose_of(const std::string& line, bool example) {
   std::string prose = line;
   if (example) {

@@ -15,6 +15,8 @@ constexpr std::int64_t kUnits = 16;
 // ... but a range of rows is worth the fp32 output that it leaves to be merged: 16 query rows of
 // MLA write 32 KiB per range and read 1152 B per row.
 constexpr std::int64_t kMinRange = 512;
+// Ranges are at least three quarters of a part, hence fewer than twice as many.
+static_assert(kMostRanges >= 2 * kUnits);
 
 void list_units(const AttentionShape& shape, std::span<const AttentionSequence> sequences,
                 std::int64_t max_rows, std::vector<AttentionUnit>& units) {
